@@ -1,0 +1,1 @@
+"""Protocols, declared constraints, validation and errors: what everything else stands on."""

@@ -1,0 +1,229 @@
+"""The two shapes of most array methods: weigh the source, or map both domains; then fit an inner estimator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags, Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from .constraints import Either, EstimatorLike, Nothing, Rule
+from .errors import DomainError, ParamError
+from .protocols import Array, Domain
+from .validation import Task, TransferData, check_rows, check_transfer
+
+__all__ = ["ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "fit_inner", "stack", "transfer_tags"]
+
+ESTIMATOR: Rule = Either(Nothing(), EstimatorLike("fit", "predict"))
+
+
+def fit_inner(est: Any, task: Task, X: Any, y: Array, sample_weight: Array | None = None) -> Any:
+    """Fit a clone of ``est.estimator`` (None: logistic regression or ridge, by `task`), with weights where given.
+
+    Raises
+    ------
+    ParamError
+        If weights are given and the inner estimator cannot take them, or it cannot do the task.
+    """
+    inner = est.estimator
+    if inner is None:
+        inner = LogisticRegression(max_iter=1000) if task == "classification" else Ridge()
+    else:
+        inner = clone(inner)
+    if sample_weight is None:
+        return inner.fit(X, y)
+    if has_fit_parameter(inner, "sample_weight"):
+        return inner.fit(X, y, sample_weight=sample_weight)
+    steps = getattr(inner, "steps", None)
+    if steps and has_fit_parameter(steps[-1][1], "sample_weight"):
+        return inner.fit(X, y, **{f"{steps[-1][0]}__sample_weight": sample_weight})
+    raise ParamError(
+        f"{type(est).__name__}.fit: estimator must take sample_weight in fit. Got {type(inner).__name__}, which does not."
+    )
+
+
+def stack(*parts: Any) -> Any:
+    """Rows of several arrays or sparse matrices, one below the other."""
+    filled = [p for p in parts if p.shape[0]]
+    if len(filled) == 1:
+        return filled[0]
+    return sparse.vstack(filled, format="csr") if any(sparse.issparse(p) for p in filled) else np.vstack(filled)
+
+
+def transfer_tags(tags: Tags, estimator: Any, *, accept_sparse: bool = False) -> Tags:
+    """scikit-learn's tags: a method is a classifier or a regressor as its inner estimator is; None counts as a classifier."""
+    if estimator is not None and is_regressor(estimator):
+        tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+    elif estimator is None or is_classifier(estimator):
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+    tags.target_tags.required = True
+    tags.input_tags.sparse = accept_sparse
+    return tags
+
+
+def _inner_has(method: str) -> Any:
+    def check(self: Any) -> bool:
+        inner = getattr(self, "estimator_", self.estimator)
+        return getattr(inner if inner is not None else LogisticRegression(), method, None) is not None
+
+    return available_if(check)
+
+
+class _Shallow(BaseEstimator, ABC):
+    """What `FeatureTransfer` and `InstanceTransfer` share: an inner estimator, prediction, score, tags."""
+
+    estimator: Any
+    estimator_: Any
+    _constraints: ClassVar[Mapping[str, Rule]] = {}
+    _accept_sparse: ClassVar[bool] = False
+    _test_params: ClassVar[Mapping[str, Any]] = {}  # cheap settings for the common tests
+    _known_failures: ClassVar[Mapping[str, str]] = {}  # common test -> reason; each must fail (strict)
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
+        """Fit on source rows and labels and a target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_source, n_features)
+            Source rows.
+        y : array-like of shape (n_source,)
+            Source labels.
+        target : Domain
+            Target rows; labels that are known are used, all others are never read.
+        groups : array-like of shape (n_source,), optional
+            The source domain of each row, where several were pooled.
+
+        Returns
+        -------
+        self : object
+            The fitted method.
+
+        Raises
+        ------
+        DomainError, ParamError
+            Naming the argument that cannot be used.
+        """
+
+    @abstractmethod
+    def _target_rows(self, X: Any, method: str) -> Any:
+        """Checked target rows in the space of the inner estimator."""
+
+    def predict(self, X: Any) -> Array:
+        """Labels or values for rows of the target, of shape (n_samples,)."""
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.predict(self._target_rows(X, "predict")))
+
+    @_inner_has("predict_proba")
+    def predict_proba(self, X: Any) -> Array:
+        """Class probabilities for rows of the target, of shape (n_samples, n_classes), in the order of ``classes_``."""
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.predict_proba(self._target_rows(X, "predict_proba")))
+
+    @_inner_has("decision_function")
+    def decision_function(self, X: Any) -> Array:
+        """Scores of the inner estimator for rows of the target."""
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.decision_function(self._target_rows(X, "decision_function")))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy (classification) or R^2 (regression) on labelled rows of the target."""
+        metric = r2_score if is_regressor(self) or not hasattr(self, "classes_") else accuracy_score
+        return float(metric(y, self.predict(X), sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Tags:
+        return transfer_tags(super().__sklearn_tags__(), self.estimator, accept_sparse=self._accept_sparse)
+
+
+class FeatureTransfer(_Shallow):
+    """A method that maps rows of both domains into one space and fits its inner estimator there.
+
+    A subclass writes ``_fit_map`` and ``_map``. Where target labels are known, the mapped target rows that have them
+    join the mapped source rows in the inner fit.
+    """
+
+    def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
+        data = check_transfer(self, X, y, target, groups=groups, accept_sparse=self._accept_sparse)
+        Zs = self._fit_map(data)
+        Z, labels = Zs, data.ys
+        if len(data.yt):
+            Z = stack(Zs, self._map(data.Xt_known, "target"))
+            labels = np.concatenate([data.ys, data.yt])
+        self.estimator_ = fit_inner(self, data.task, Z, labels)
+        return self
+
+    fit.__doc__ = _Shallow.fit.__doc__
+
+    @abstractmethod
+    def _fit_map(self, data: TransferData) -> Any:
+        """Learn the maps, set the fitted attributes, return the mapped source rows."""
+
+    @abstractmethod
+    def _map(self, X: Any, domain: Literal["source", "target"]) -> Any:
+        """Checked rows of one domain in the common space."""
+
+    def transform(self, X: Any, domain: str = "target") -> Array:
+        """Rows of either domain in the common space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of one domain.
+        domain : {"target", "source"}
+            Which domain they come from.
+
+        Returns
+        -------
+        Z : array of shape (n_samples, n_components)
+            The mapped rows.
+        """
+        check_is_fitted(self)
+        if domain not in ("source", "target"):
+            raise ParamError(f"{type(self).__name__}.transform: domain must be 'source' or 'target'. Got {domain!r}.")
+        side: Literal["source", "target"] = "source" if domain == "source" else "target"
+        return self._map(check_rows(self, X, method="transform", accept_sparse=self._accept_sparse), side)
+
+    def _target_rows(self, X: Any, method: str) -> Any:
+        return self._map(check_rows(self, X, method=method, accept_sparse=self._accept_sparse), "target")
+
+
+class InstanceTransfer(_Shallow):
+    """A method that gives every source row a weight and fits its inner estimator on the weighted rows.
+
+    A subclass writes ``_weights``. Weights are scaled to mean 1 and kept as ``sample_weight_``. Known target labels join
+    with weight 1.
+    """
+
+    sample_weight_: Array
+
+    def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
+        data = check_transfer(self, X, y, target, groups=groups, accept_sparse=self._accept_sparse)
+        weights = np.asarray(self._weights(data), dtype=np.float64)
+        total = weights.sum()
+        if not np.isfinite(total) or total <= 0:
+            raise DomainError(
+                f"{type(self).__name__}.fit: target.X must overlap the source enough to weigh it. Got weights that sum to {total:g}."
+            )
+        self.sample_weight_ = weights * (len(weights) / total)
+        rows, labels = stack(data.Xs, data.Xt_known), np.concatenate([data.ys, data.yt])
+        self.estimator_ = fit_inner(
+            self, data.task, rows, labels, np.concatenate([self.sample_weight_, np.ones(len(data.yt))])
+        )
+        return self
+
+    fit.__doc__ = _Shallow.fit.__doc__
+
+    @abstractmethod
+    def _weights(self, data: TransferData) -> Array:
+        """Non-negative weights of the source rows, of shape (n_source,), in any scale."""
+
+    def _target_rows(self, X: Any, method: str) -> Any:
+        return check_rows(self, X, method=method, accept_sparse=self._accept_sparse)

@@ -1,0 +1,239 @@
+"""What every fit starts with: sources and target checked, in the words of the argument that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import validate_data
+
+from .constraints import check_params
+from .errors import DomainError
+from .protocols import Array, Domain
+
+__all__ = ["Task", "TransferData", "check_rows", "check_tasks", "check_transfer", "task_of"]
+
+Task = Literal["classification", "regression"]
+_FLOATS = (np.float64, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class TransferData:
+    """Checked input of one fit.
+
+    Attributes
+    ----------
+    Xs : array or CSR matrix of shape (n_source, n_features)
+        Source rows, float32 or float64.
+    ys : array of shape (n_source,)
+        Source labels as given.
+    Xt : array or CSR matrix of shape (n_target, n_features)
+        Target rows, in the dtype of `Xs`.
+    known : bool array of shape (n_target,)
+        Rows of the target whose label may be used.
+    yt : array of shape (known.sum(),)
+        Exactly those labels.
+    task : {"classification", "regression"}
+    classes : array of shape (n_classes,) or None
+        Sorted labels of the source; None for regression.
+    groups : array of shape (n_source,) or None
+        The source domain of each row, where several were given.
+    """
+
+    Xs: Any
+    ys: Array
+    Xt: Any
+    known: Array
+    yt: Array
+    task: Task
+    classes: Array | None
+    groups: Array | None
+
+    @property
+    def Xt_known(self) -> Any:
+        """Target rows whose label may be used."""
+        return self.Xt[self.known]
+
+    @property
+    def codes(self) -> Array:
+        """Source labels as indices into `classes`, of shape (n_source,)."""
+        assert self.classes is not None
+        return np.searchsorted(self.classes, self.ys)
+
+    @property
+    def codes_t(self) -> Array:
+        """Known target labels as indices into `classes`."""
+        assert self.classes is not None
+        return np.searchsorted(self.classes, self.yt)
+
+
+def _where(est: Any, method: str) -> str:
+    return f"{type(est).__name__}.{method}"
+
+
+def task_of(estimator: Any, y: Any) -> Task:
+    """Classification or regression: what the inner estimator is; without one, what the labels look like.
+
+    Labels that are floats with a fractional part are a regression; everything else is a classification. To regress on
+    whole numbers, give a regressor as `estimator`.
+    """
+    if estimator is not None and is_regressor(estimator):
+        return "regression"
+    if estimator is not None and is_classifier(estimator):
+        return "classification"
+    return "regression" if type_of_target(y) == "continuous" else "classification"
+
+
+def check_transfer(
+    est: Any,
+    X: Any,
+    y: Any,
+    target: Any,
+    *,
+    groups: Any = None,
+    accept_sparse: bool = False,
+    new_classes: bool = False,
+) -> TransferData:
+    """Check parameters, source and target of one fit.
+
+    Sets ``n_features_in_`` (and ``feature_names_in_`` for frames) on `est`, and ``classes_`` for a classification.
+
+    Parameters
+    ----------
+    est : estimator
+        The method being fitted; its ``_constraints`` are checked too.
+    X, y : array-like
+        Source rows and labels.
+    target : Domain
+        The target; labels outside ``target.known`` are not looked at.
+    groups : array-like of shape (n_source,), optional
+        The source domain of each row.
+    accept_sparse : bool
+        Whether the method takes sparse rows (as CSR).
+    new_classes : bool
+        Whether known target labels may hold classes that the source lacks.
+
+    Raises
+    ------
+    ParamError
+        A parameter is out of its range.
+    DomainError
+        The source or the target cannot be used; the message names which.
+    """
+    check_params(est)
+    here = _where(est, "fit")
+    if not isinstance(target, Domain):
+        raise DomainError(
+            f"{here}: target must be a Domain, as in target=Domain(X_target). Got {type(target).__name__}."
+        )
+    if y is None:
+        raise DomainError(
+            f"{here}: y must hold the source's labels: requires y to be passed, but the target y is None."
+        )
+    sparse_ok: Any = "csr" if accept_sparse else False
+    try:
+        Xs, ys = validate_data(est, X, y, accept_sparse=sparse_ok, dtype=_FLOATS, ensure_min_samples=2)
+    except ValueError as err:
+        raise DomainError(f"{here}: X and y must be usable source rows and labels. Got: {err}") from err
+    task = task_of(getattr(est, "estimator", None), ys)
+    classes = None
+    if task == "classification":
+        kind = type_of_target(ys)
+        if kind not in ("binary", "multiclass"):
+            raise DomainError(
+                f"{here}: y must hold classes, or give a regressor as estimator. Unknown label type: {kind}."
+            )
+        classes = np.unique(ys)
+        if len(classes) < 2:
+            raise DomainError(f"{here}: y must hold at least two classes. Got 1 class: {classes[0]!r}.")
+        est.classes_ = classes
+    else:
+        ys = np.asarray(ys, dtype=np.float64)
+    try:
+        # Values and shape first, names after: each failure then says what it is about.
+        Xt = check_rows(est, target.X, method="fit", accept_sparse=accept_sparse, dtype=Xs.dtype)
+    except ValueError as err:
+        raise DomainError(f"{here}: target.X must be usable rows with the source's features. Got: {err}") from err
+    known, yt = _known_labels(here, target, task, classes, new_classes)
+    return TransferData(Xs, ys, Xt, known, yt, task, classes, _check_groups(here, groups, len(ys)))
+
+
+def _known_labels(
+    here: str, target: Domain, task: Task, classes: Array | None, new_classes: bool
+) -> tuple[Array, Array]:
+    known, yt = target.mask, target.known_y
+    if not len(yt):
+        return known, np.empty(0, dtype=np.float64 if classes is None else classes.dtype)
+    if task == "regression":
+        try:
+            return known, np.asarray(check_array(yt, ensure_2d=False, dtype=np.float64))
+        except ValueError as err:
+            raise DomainError(f"{here}: target.y must be finite numbers where it is known. Got: {err}") from err
+    assert classes is not None
+    if (yt.dtype.kind in "OUS") != (classes.dtype.kind in "OUS"):
+        raise DomainError(f"{here}: target.y must have labels of the source's type ({classes.dtype}). Got {yt.dtype}.")
+    extra = np.setdiff1d(yt, classes)
+    if len(extra) and not new_classes:
+        raise DomainError(
+            f"{here}: target.y must hold classes of the source only. Got new classes {extra[:5].tolist()}."
+        )
+    return known, yt
+
+
+def _check_groups(here: str, groups: Any, n: int) -> Array | None:
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    if array.shape != (n,):
+        raise DomainError(
+            f"{here}: groups must name the source domain of each of the {n} rows. Got shape {array.shape}."
+        )
+    return array
+
+
+def check_rows(est: Any, X: Any, *, method: str = "predict", accept_sparse: bool = False, dtype: Any = _FLOATS) -> Any:
+    """Rows for a fitted method: finite, two-dimensional, with the features seen in fit."""
+    X = validate_data(est, X, reset=False, accept_sparse="csr" if accept_sparse else False, dtype=dtype)
+    return sparse.csr_matrix(X) if sparse.issparse(X) else X
+
+
+def check_tasks(est: Any, tasks: Any, *, method: str = "fit", accept_sparse: bool = False) -> Sequence[Domain]:
+    """Check the domains of a multi-task, meta or continual method: Domains, labelled, named apart, equally wide.
+
+    Raises
+    ------
+    ParamError
+        A parameter is out of its range.
+    DomainError
+        Naming the domain that cannot be used.
+    """
+    check_params(est, method=method)
+    here = _where(est, method)
+    tasks = list(tasks) if isinstance(tasks, (list, tuple)) else [tasks]
+    if not tasks or not all(isinstance(t, Domain) for t in tasks):
+        raise DomainError(
+            f"{here}: tasks must be a non-empty sequence of Domain. Got {[type(t).__name__ for t in tasks]}."
+        )
+    names = [t.name for t in tasks]
+    if len(set(names)) < len(names):
+        raise DomainError(f"{here}: tasks must have names of their own. Got {names}.")
+    checked: list[Domain] = []
+    for task in tasks:
+        try:
+            X = check_array(task.X, accept_sparse="csr" if accept_sparse else False, dtype=_FLOATS)
+        except ValueError as err:
+            raise DomainError(f"{here}: task {task.name!r} must have usable rows. Got: {err}") from err
+        if not task.mask.any():
+            raise DomainError(f"{here}: task {task.name!r} must have known labels. Got none.")
+        if checked and X.shape[1] != checked[0].X.shape[1]:
+            raise DomainError(
+                f"{here}: task {task.name!r} must have {checked[0].X.shape[1]} features like the first. Got {X.shape[1]}."
+            )
+        checked.append(Domain(X, task.y, task.known, task.edges, task.name))
+    return checked

@@ -1,0 +1,1 @@
+"""Readers and named data sets: everything that becomes a Domain."""
