@@ -210,7 +210,8 @@ class InstanceTransfer(_Shallow):
         total = weights.sum()
         if not np.isfinite(total) or total <= 0:
             raise DomainError(
-                f"{type(self).__name__}.fit: target.X must overlap the source enough to weigh it. Got weights that sum to {total:g}."
+                f"{type(self).__name__}.fit: target.X must overlap the source enough to weigh it."
+                f" Got weights that sum to {total:g}."
             )
         self.sample_weight_ = weights * (len(weights) / total)
         rows, labels = stack(data.Xs, data.Xt_known), np.concatenate([data.ys, data.yt])

@@ -81,6 +81,15 @@ class TransferPipeline(BaseEstimator):
         self.method = method
         self.fit_on = fit_on
 
+    @classmethod
+    def from_fitted(cls, transformer: Pipeline, method: Any) -> Self:
+        """A fitted pipeline from a fitted transformer and a method fitted on its output."""
+        whole = cls(list(transformer.steps), method)
+        whole.transformer_, whole.method_ = transformer, method
+        if hasattr(method, "classes_"):
+            whole.classes_ = method.classes_
+        return whole
+
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
         """Fit the transformers, then the method on transformed source and target.
 

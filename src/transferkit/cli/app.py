@@ -1,0 +1,62 @@
+"""The commands put together, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..core.errors import TransferError
+from . import bench, data, demo, gap, methods, model, run
+from .console import complain
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="transferkit",
+    help="Carry what is known in one domain over to another, and never make the other worse.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(run.run)
+app.command()(gap.gap)
+app.command()(model.fit)
+app.command()(model.predict)
+app.command(name="list")(methods.list_methods)
+app.command()(methods.show)
+app.add_typer(data.app, name="data")
+app.command()(bench.bench)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"transferkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Carry what is known in one domain over to another, and never make the other worse."""
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 bad input (one line says what), 2 usage, 130 stopped by Ctrl-C."""
+    try:
+        app()
+    except TransferError as err:
+        complain(str(err))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)  # the reader of our output went away, as `| head` does

@@ -1,0 +1,84 @@
+"""`transferkit data`: the named public data sets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from .console import out, print_json
+from .run import AS_JSON
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Named public data sets: list, show, fetch, where.")
+NAME = Annotated[str, typer.Argument(help="Name of a data set, as `transferkit data list` shows it.")]
+
+
+@app.command(name="list")
+def list_sets(as_json: AS_JSON = False) -> None:
+    """List the data sets and whether they are on this machine."""
+    from rich.table import Table
+
+    from ..data import named
+
+    sets = named.datasets()
+    if as_json:
+        print_json([_facts(s) for s in sets.values()])
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "what it is", "domains", "here"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+    for one in sets.values():
+        table.add_row(one.name, one.title, ", ".join(one.domains), "yes" if named.where(one.name) else "no")
+    out().print(table)
+
+
+def _facts(one: Any) -> dict[str, Any]:
+    from ..data import named
+
+    place = named.where(one.name)
+    plain = {k: v for k, v in asdict(one).items() if not callable(v)}
+    return {**plain, "where": None if place is None else str(place)}
+
+
+@app.command()
+def show(name: NAME, as_json: AS_JSON = False) -> None:
+    """Show one data set: source, licence, domains, oddities."""
+    from ..data import named
+
+    facts = _facts(named.info(name))
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        if value not in (None, "", (), [], {}):
+            text = ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) and key != "files" else value
+            if key == "files":
+                text = "\n".join(f"  {f['path']}  sha256 {f['sha256'][:12]}" for f in value)
+                text = "\n" + text
+            out().print(f"{key}: {text}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def fetch(name: NAME) -> None:
+    """Download a data set from its pinned public address into the cache; the sums are checked."""
+    from ..data import named
+
+    out().print(f"{name} lies in {named.fetch(name)}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def where(name: NAME, as_json: AS_JSON = False) -> None:
+    """Say where a data set lies on this machine."""
+    from ..core.errors import DataError
+    from ..data import named
+
+    place = named.where(named.info(name).name)
+    if as_json:
+        print_json({"name": name, "where": None if place is None else str(place)})
+    elif place is None:
+        raise DataError(f"{name}: is not on this machine. Get it with: transferkit data fetch {name}")
+    else:
+        typer.echo(str(place))

@@ -1,0 +1,56 @@
+"""`transferkit gap`: diagnosis only."""
+
+from __future__ import annotations
+
+from .console import out, print_json
+from .run import AS_JSON, DOMAIN_COLUMN, DOMAINS, KIND, LABEL, SEED, SOURCE_DOMAIN, TARGET_DOMAIN, task_from
+
+__all__ = ["gap"]
+
+
+def gap(
+    domains: DOMAINS = None,
+    label: LABEL = None,
+    kind: KIND = "auto",
+    domain_column: DOMAIN_COLUMN = None,
+    target_domain: TARGET_DOMAIN = None,
+    source_domain: SOURCE_DOMAIN = None,
+    seed: SEED = 0,
+    as_json: AS_JSON = False,
+) -> None:
+    """Say how two domains differ, and which methods fit such a difference. Nothing is trained or written.
+
+    [bold]Examples[/bold]
+
+      transferkit gap lab.csv clinic.csv --label diagnosis
+
+      transferkit gap digits:clean digits:scanner --json
+    """
+    from ..pipeline.define import define
+    from ..pipeline.gap import gap_profile
+    from ..pipeline.prepare import prepare
+
+    task = task_from(
+        domains or [],
+        domain_column=domain_column,
+        target_domain=target_domain,
+        source_domains=source_domain,
+        label=label,
+        kind=kind,
+        target_labels="none",
+        seed=seed,
+    )
+    prepared = prepare(define(task))
+    names = prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None
+    found = gap_profile(prepared.source, prepared.target, feature_names=names, task=prepared.kind, random_state=seed)
+    if as_json:
+        print_json(found)
+        return
+    from rich.markup import escape
+
+    from ..report.console import gap_table
+
+    console = out()
+    console.print(gap_table(found))
+    for finding in found["findings"]:
+        console.print(f"• {escape(finding['says'])} [dim]({escape(finding['number'])})[/dim]")

@@ -1,0 +1,119 @@
+"""`transferkit fit` and `transferkit predict`: one method, and a saved model on new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import DataError
+from .console import command_line, model_folder, out, print_json, value_of
+from .run import (
+    AS_JSON,
+    DOMAIN_COLUMN,
+    DOMAINS,
+    KIND,
+    LABEL,
+    SEED,
+    SHOTS,
+    SOURCE_DOMAIN,
+    TARGET_DOMAIN,
+    TARGET_LABELS,
+    task_from,
+)
+
+__all__ = ["fit", "predict"]
+
+
+def fit(
+    method: Annotated[str, typer.Argument(help="Id of a method, as `transferkit list` shows it.")],
+    domains: DOMAINS = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the model; a new one under runs/ without it.")
+    ] = None,
+    label: LABEL = None,
+    kind: KIND = "auto",
+    target_labels: TARGET_LABELS = "auto",
+    shots: SHOTS = None,
+    domain_column: DOMAIN_COLUMN = None,
+    target_domain: TARGET_DOMAIN = None,
+    source_domain: SOURCE_DOMAIN = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value; repeat.")
+    ] = None,
+    seed: SEED = 0,
+    as_json: AS_JSON = False,
+) -> None:
+    """Fit one method, without a guard, and save it. Target labels may be absent; held-back ones only give the score.
+
+    [bold]Examples[/bold]
+
+      transferkit fit coral lab.csv clinic.csv --label diagnosis -o runs/coral
+
+      transferkit fit source_only lab.csv clinic.csv --label diagnosis
+
+      transferkit fit tca a.npz b.npz --set n_components=20
+    """
+    from ..pipeline.fit import fit_one
+    from ..pipeline.run import free_folder
+
+    params = {}
+    for text in settings or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r} is not name=value", param_hint="--set")
+        params[name.strip()] = value_of(value.strip())
+    task = task_from(
+        domains or [],
+        domain_column=domain_column,
+        target_domain=target_domain,
+        source_domains=source_domain,
+        label=label,
+        kind=kind,
+        target_labels=target_labels,
+        shots=shots,
+        seed=seed,
+    )
+    folder = folder or free_folder(method)
+    facts = fit_one(task, method, params, folder, command=command_line())
+    if as_json:
+        print_json(facts)
+        return
+    score = facts["score"]
+    if score is not None:
+        low, high = facts["score_interval"]
+        out().print(
+            f"{facts['metric']} on {facts['n_held_back']} held-back rows: {score:.4f} (95 %: {low:.4f} to {high:.4f})"
+        )
+    out().print(f"saved {facts['class']} to {folder}", soft_wrap=True, markup=False)
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a fit.")],
+    data: Annotated[str, typer.Argument(help="Rows of the target: a file, folder, glob or NAME:DOMAIN.")],
+    output: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
+    as_json: AS_JSON = False,
+) -> None:
+    """Predict new rows of the target with a saved model: columns `prediction` and `probability_<class>`.
+
+    [bold]Examples[/bold]
+
+      transferkit predict runs/clinic new_patients.csv -o predictions.csv
+    """
+    from .. import store
+    from ..core.files import atomic_write
+    from ..pipeline.analyse import predictions_csv
+    from ..pipeline.define import read_domain
+
+    if not run.is_dir():
+        raise DataError(f"{run}: must be the folder of a run. Got no such folder.")
+    model = store.load(model_folder(run))
+    rows = read_domain(data, label=None, require_label=False)
+    predicted = model.predict(rows.X)
+    proba = model.predict_proba(rows.X) if hasattr(model, "predict_proba") else None
+    atomic_write(output, predictions_csv(predicted, proba, getattr(model, "classes_", None)))
+    if as_json:
+        print_json({"rows": len(predicted), "file": str(output)})
+    else:
+        out().print(f"{len(predicted)} predictions written to {output}", soft_wrap=True, markup=False)

@@ -1,0 +1,165 @@
+"""`transferkit run`: the six steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import TransferError
+from .console import command_line, complain, out, print_json, seconds, watch
+
+if TYPE_CHECKING:
+    from ..pipeline.define import TransferTask
+
+__all__ = ["print_result", "run", "task_from"]
+
+DOMAINS = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE... TARGET", help="Files, folders, globs or NAME:DOMAIN; the last is the target."),
+]
+LABEL = Annotated[str | None, typer.Option("--label", "-l", help="Label column or variable.")]
+KIND = Annotated[str, typer.Option("--kind", help="auto, classification or regression.")]
+TARGET_LABELS = Annotated[
+    str,
+    typer.Option("--target-labels", help="none: thrown away; few: used; test: held back for the final score; auto."),
+]
+SHOTS = Annotated[int | None, typer.Option("--shots", help="With few: labels used a class; the rest is held back.")]
+DOMAIN_COLUMN = Annotated[
+    str | None, typer.Option("--domain-column", help="One file holds all domains; this column tells them apart.")
+]
+TARGET_DOMAIN = Annotated[
+    str | None, typer.Option("--target-domain", help="With --domain-column: the value that is the target.")
+]
+SOURCE_DOMAIN = Annotated[
+    list[str] | None, typer.Option("--source-domain", help="With --domain-column: a value that is a source; repeat.")
+]
+SEED = Annotated[int, typer.Option("--seed", help="Every random choice follows from it.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="Print facts as JSON instead of text.")]
+
+
+def task_from(domains: list[str], *, domain_column: str | None, **options: Any) -> TransferTask:
+    """The task that the arguments of a command ask for."""
+    from ..pipeline.define import TransferTask
+
+    if domain_column is not None:
+        if len(domains) != 1:
+            raise typer.BadParameter(
+                "with --domain-column, give the one file that holds all domains", param_hint="SOURCE... TARGET"
+            )
+        return TransferTask(sources=domains, target=domains[0], domain_column=domain_column, **options)
+    if len(domains) < 2:
+        raise typer.BadParameter("give at least one source and then the target", param_hint="SOURCE... TARGET")
+    return TransferTask(sources=domains[:-1], target=domains[-1], **options)
+
+
+def print_result(result: Any, as_json: bool) -> None:
+    """The verdict, the candidates and where the report lies."""
+    if as_json:
+        print_json(dict(result.facts))
+        return
+    from rich.markup import escape
+    from rich.panel import Panel
+
+    from ..report.console import summary_table
+
+    console = out()
+    adapted = result.facts["verdict"]["adapted"]
+    console.print(summary_table(result.facts))
+    console.print(Panel(escape(result.facts["verdict"]["sentence"]), border_style="green" if adapted else "yellow"))
+    console.print(f"report      {escape(str(result.report))}", soft_wrap=True)
+    console.print(f"all of it   {escape(str(result.folder))}", soft_wrap=True)
+
+
+def run(
+    domains: DOMAINS = None,
+    label: LABEL = None,
+    kind: KIND = "auto",
+    target_labels: TARGET_LABELS = "auto",
+    shots: SHOTS = None,
+    domain_column: DOMAIN_COLUMN = None,
+    target_domain: TARGET_DOMAIN = None,
+    source_domain: SOURCE_DOMAIN = None,
+    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Try only this method; repeat.")] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Start no candidate after this time: 90s, 5min, 2h.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Candidates fitted at a time; -1 is one a core.")] = -1,
+    seed: SEED = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run; a new one under runs/ without it.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
+    as_json: AS_JSON = False,
+) -> None:
+    """Walk the six steps: read, prepare, select, train, evaluate against baselines, analyse.
+
+    Tries every method that fits, chooses without peeking at hidden labels, and keeps the source model where adapting
+    would hurt. Leaves a report, predictions and a model in the run's folder.
+
+    [bold]Examples[/bold]
+
+      transferkit run lab.csv clinic.csv --label diagnosis
+
+      transferkit run office-caltech-surf:amazon office-caltech-surf:webcam
+
+      transferkit run all.parquet --domain-column site --target-domain Rome --label y
+
+      transferkit run a.csv b.csv --label y --target-labels few --shots 3 --budget 5min
+
+      transferkit run --resume runs/clinic
+    """
+    from ..pipeline.run import free_folder, with_budget
+    from ..pipeline.run import run as six_steps
+
+    limit = seconds(budget)
+    task = None
+    if resume is None:
+        task = task_from(
+            domains or [],
+            domain_column=domain_column,
+            target_domain=target_domain,
+            source_domains=source_domain,
+            label=label,
+            kind=kind,
+            target_labels=target_labels,
+            shots=shots,
+            methods=method,
+            seed=seed,
+            jobs=jobs,
+            budget=limit,
+            strict=strict,
+        )
+        folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
+    else:
+        if domains:
+            raise typer.BadParameter("a run is resumed with its own domains; give none", param_hint="SOURCE... TARGET")
+        from ..pipeline.define import TransferTask
+
+        folder = resume
+        if (resume / "run.toml").exists():
+            task = with_budget(TransferTask.from_toml(resume / "run.toml"), limit, jobs)
+    try:
+        with watch(quiet=as_json) as progress:
+            result = six_steps(
+                task,
+                out=folder,
+                resume=resume is not None,
+                command=command_line() if resume is None else None,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        complain(f"stopped; what is done is kept. Go on with: transferkit run --resume {folder}")
+        raise typer.Exit(130) from None
+    except TransferError:
+        _drop_if_empty(folder)
+        raise
+    print_result(result, as_json)
+
+
+def _drop_if_empty(folder: Path) -> None:
+    """A run that was refused before it began leaves no empty folder behind."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

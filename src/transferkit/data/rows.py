@@ -1,0 +1,124 @@
+"""What every reader takes and gives: a question, and the rows, labels and domain names of one file."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DataError
+from ..core.protocols import Array
+
+__all__ = ["Ask", "Part", "find_name", "first_line", "no_such_name", "payload", "reading"]
+
+_SHOWN = 20  # names listed in a message
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is wanted from a file; the arguments of `read` that a reader needs."""
+
+    label: str | int | None = None
+    domain_column: str | None = None
+    require_label: bool = False
+    n_features: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of one file.
+
+    Attributes
+    ----------
+    X : polars.DataFrame, array or CSR matrix of shape (n_samples, n_features)
+    y : array of shape (n_samples,) or None
+    known : bool array of shape (n_samples,) or None
+        Where `y` is a label; None is everywhere.
+    groups : array of str of shape (n_samples,) or None
+        The values of the domain column, where one was asked for.
+    origin : str
+        What messages call the file.
+    """
+
+    X: Any
+    y: Array | None
+    known: Array | None
+    groups: Array | None
+    origin: str
+
+
+def no_such_name(origin: str, argument: str, wanted: Any, names: Sequence[str], noun: str = "column") -> DataError:
+    """The error for a name that is not there: near names first, then all of them."""
+    near = difflib.get_close_matches(str(wanted), names, n=3, cutoff=0.6)
+    near += [n for n in names if n not in near and _loose(str(wanted)) in _loose(n)][: 3 - len(near)]
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    listed = ", ".join(names[:_SHOWN]) + (f", ... ({len(names)} in all)" if len(names) > _SHOWN else "")
+    return DataError(f"{origin}: {argument} must name a {noun}. Got {wanted!r}.{hint} It has: {listed}.")
+
+
+def find_name(names: Sequence[str], wanted: str | int, origin: str, argument: str, *, required: bool) -> str | None:
+    """The one of `names` that is meant: by name, by index (3, -1, "-1") or "last".
+
+    Raises
+    ------
+    DataError
+        If there is none and it is required, or if one differs by case or blanks only: that is a slip, not an absence.
+    """
+    if isinstance(wanted, str):
+        if wanted in names:
+            return wanted
+        if wanted == "last":
+            return names[-1]
+    if isinstance(wanted, int) or re.fullmatch(r"-\d+", wanted):
+        index = int(wanted)
+        if -len(names) <= index < len(names):
+            return names[index]
+    elif not required and _loose(wanted) not in map(_loose, names):
+        return None
+    raise no_such_name(origin, argument, wanted, names)
+
+
+def _loose(name: str) -> str:
+    return re.sub(r"[\s_.-]", "", name).casefold()
+
+
+def first_line(err: BaseException) -> str:
+    """The first line of a library's message, or the error's kind where it says nothing."""
+    lines = str(err).strip().splitlines()
+    return lines[0][:200] if lines else type(err).__name__
+
+
+@contextmanager
+def reading(origin: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn whatever a library raises over a broken file into one line that names the file.
+
+    A damaged file makes parsers fail in any way at all (an index out of range, a key that is missing), so the usual
+    ones are caught together here, around the parser's call and nothing else.
+    """
+    usual = (
+        OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, NotImplementedError,
+        MemoryError, RuntimeError, SyntaxError, zlib.error,
+    )  # fmt: skip
+    try:
+        yield
+    except DataError:
+        raise
+    except (*usual, *errors) as err:
+        raise DataError(
+            f"{origin}: the file must be readable as {kind}. It may be truncated or of another kind. Got: {first_line(err)}"
+        ) from err
+
+
+def payload(path: Path) -> str | io.BytesIO:
+    """What to hand to a library: the path, or the content where the file is gzipped."""
+    if path.suffix.lower() != ".gz":
+        return str(path)
+    with reading(str(path), "gzip"):
+        return io.BytesIO(gzip.decompress(path.read_bytes()))

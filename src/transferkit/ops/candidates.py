@@ -1,0 +1,97 @@
+"""What the selectors share: the rule for fitted models, checked rows, probabilities in one order of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from ..core.constraints import Either, EstimatorLike, Nothing, Rule
+from ..core.errors import DomainError, ParamError
+from ..core.protocols import Array, Domain
+
+__all__ = ["MODEL", "MODELS", "check_pair", "class_probabilities", "finding"]
+
+
+class _Models:
+    text = "be a sequence of fitted models with predict"
+
+    def holds(self, value: Any) -> bool:
+        return isinstance(value, Sequence) and all(EstimatorLike("predict").holds(v) for v in value)
+
+
+# None stands for "not given yet": every constructor argument has a default.
+MODEL: Rule = Either(Nothing(), EstimatorLike("predict"))
+MODELS: Rule = _Models()
+
+
+def check_pair(selector: Any, source: Any, target: Any) -> tuple[Any, Array, Any]:
+    """Source rows and labels and target rows for a selector, checked; target labels are not touched.
+
+    Raises
+    ------
+    ParamError
+        If the selector has no anchor.
+    DomainError
+        Naming the domain that cannot be used.
+    """
+    here = f"{type(selector).__name__}.score"
+    if selector.anchor is None:
+        raise ParamError(f"{here}: anchor must be the fitted model to fall back on. Got None.")
+    for name, domain in (("source", source), ("target", target)):
+        if not isinstance(domain, Domain):
+            raise DomainError(f"{here}: {name} must be a Domain. Got {type(domain).__name__}.")
+    if source.y is None or not source.mask.all():
+        raise DomainError(f"{here}: source must be labelled in every row. Got labels for {int(source.mask.sum())} rows.")
+    try:
+        Xs = check_array(source.X, accept_sparse="csr", dtype=(np.float64, np.float32))
+        Xt = check_array(target.X, accept_sparse="csr", dtype=(np.float64, np.float32))
+    except ValueError as err:
+        raise DomainError(f"{here}: source.X and target.X must be finite numbers. Got: {err}") from err
+    if Xs.shape[1] != Xt.shape[1]:
+        raise DomainError(f"{here}: target.X must have the {Xs.shape[1]} features of the source. Got {Xt.shape[1]}.")
+    return _dense(Xs), np.asarray(source.y), _dense(Xt)
+
+
+def _dense(X: Any) -> Array:
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def class_probabilities(model: Any, X: Any, classes: Array) -> Array:
+    """Class probabilities of a fitted model with columns in the order of `classes`.
+
+    A model without ``predict_proba`` counts as certain of what it predicts.
+
+    Raises
+    ------
+    DomainError
+        If the model predicts a class that is not among `classes`.
+    """
+    if hasattr(model, "predict_proba"):
+        proba, own = np.asarray(model.predict_proba(X), dtype=np.float64), np.asarray(model.classes_)
+    else:
+        guess = np.asarray(model.predict(X))
+        own = np.unique(guess)
+        proba = (guess[:, None] == own).astype(np.float64)
+    extra = np.setdiff1d(own, classes)
+    if len(extra):
+        raise DomainError(
+            f"{type(model).__name__}: a candidate must predict classes of the source. Got also {extra[:5].tolist()}."
+        )
+    aligned = np.zeros((len(proba), len(classes)))
+    aligned[:, np.searchsorted(classes, own)] = proba
+    return aligned
+
+
+def finding(check: str, value: float | None, threshold: float | None, passed: bool, says: str) -> dict[str, Any]:
+    """One line of a selector's `explain`."""
+    return {
+        "check": check,
+        "value": None if value is None else float(value),
+        "threshold": threshold,
+        "passed": bool(passed),
+        "says": says,
+    }

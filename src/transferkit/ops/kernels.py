@@ -1,0 +1,35 @@
+"""The Gaussian kernel and its width."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from ..core.protocols import Array
+
+__all__ = ["median_gamma", "rbf", "squared_distances"]
+
+
+def squared_distances(X: Array, Y: Array) -> Array:
+    """Squared Euclidean distances, of shape (len(X), len(Y)), never below 0."""
+    D = (-2.0) * (X @ Y.T)
+    D += np.einsum("ij,ij->i", X, X)[:, None]
+    D += np.einsum("ij,ij->i", Y, Y)
+    return np.maximum(D, 0, out=D)
+
+
+def rbf(X: Array, Y: Array, gamma: float) -> Array:
+    """``exp(-gamma ||x - y||^2)``, of shape (len(X), len(Y))."""
+    D = squared_distances(X, Y)
+    D *= -gamma
+    return np.exp(D, out=D)
+
+
+def median_gamma(X: Array, max_rows: int = 1000) -> float:
+    """``1 / (2 m)`` with m the median squared distance between two different rows; 1 where all rows are equal.
+
+    More than `max_rows` rows are thinned evenly.
+    """
+    squared = pdist(X[:: -(-len(X) // max_rows)], "sqeuclidean")
+    squared = squared[squared > 0]
+    return float(0.5 / np.median(squared)) if len(squared) else 1.0

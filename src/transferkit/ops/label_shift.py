@@ -1,0 +1,150 @@
+"""Class shares of an unlabelled target: expectation maximisation, calibration, distance of two sets of shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+from ..core.protocols import Array
+from .folds import deal_folds
+from .two_sample import standard_space
+
+__all__ = ["ShareEstimate", "class_shares", "em_prior", "temper", "temperature", "total_variation"]
+
+
+@dataclass(frozen=True, eq=False)
+class ShareEstimate:
+    """Class shares of both domains under the label shift assumption.
+
+    Attributes
+    ----------
+    source, target : arrays of shape (n_classes,)
+        Counted in the source; estimated in the target.
+    tv : float
+        Their total variation distance.
+    guess_source, guess_target : int arrays
+        Class of every source row (held-out) and target row by the plain model that was used.
+    """
+
+    source: Array
+    target: Array
+    tv: float
+    guess_source: Array
+    guess_target: Array
+
+
+def total_variation(p: Array, q: Array) -> float:
+    """Half the summed absolute difference of two distributions, in [0, 1]."""
+    return float(np.abs(np.asarray(p, dtype=np.float64) - np.asarray(q, dtype=np.float64)).sum() / 2)
+
+
+def em_prior(proba: Array, prior: Array, *, max_iter: int = 1000, tol: float = 1e-8) -> Array:
+    """Class shares of a target by expectation maximisation.
+
+    Parameters
+    ----------
+    proba : array of shape (n_target, n_classes)
+        Calibrated source posteriors of the target rows.
+    prior : array of shape (n_classes,)
+        Class shares of the source.
+    max_iter : int
+        Most iterations.
+    tol : float
+        Largest change of a share at which it stops.
+
+    Returns
+    -------
+    array of shape (n_classes,)
+        The maximum likelihood shares, if the class-conditional distributions are those of the source.
+
+    References
+    ----------
+    Saerens, Latinne & Decaestecker. Adjusting the Outputs of a Classifier to New a Priori Probabilities. Neural
+    Computation 14, 2002, eq. 2.9.
+    """
+    prior = np.asarray(prior, dtype=np.float64)
+    ratio = np.divide(proba, prior, out=np.zeros(np.shape(proba)), where=prior > 0)
+    # A row that no class claims says nothing about the shares.
+    ratio = ratio[ratio.sum(axis=1) > 0]
+    shares = prior / prior.sum()
+    for _ in range(max_iter if len(ratio) else 0):
+        joint = ratio * shares
+        total = joint.sum(axis=1, keepdims=True)
+        new = (joint / np.where(total > 0, total, 1.0)).mean(axis=0)
+        new /= new.sum()
+        done = np.abs(new - shares).max() < tol
+        shares = new
+        if done:
+            break
+    return shares
+
+
+def temper(proba: Array, temperature: float) -> Array:
+    """Probabilities with their logarithms divided by a temperature; above 1 they get softer."""
+    logits = np.log(np.clip(proba, 1e-12, None)) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    soft = np.exp(logits)
+    return soft / soft.sum(axis=1, keepdims=True)
+
+
+def temperature(proba: Array, codes: Array) -> float:
+    """The temperature in [1/20, 20] that gives held-out labels the highest likelihood (Guo et al. 2017)."""
+    rows = np.arange(len(codes))
+
+    def loss(log_t: float) -> float:
+        return float(-np.log(np.clip(temper(proba, np.exp(log_t))[rows, codes], 1e-12, None)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(20), np.log(20)), method="bounded").x))
+
+
+def class_shares(
+    Xs: Any, codes: Array, Xt: Any, *, n_classes: int | None = None, n_components: int = 50, random_state: Any = None
+) -> ShareEstimate:
+    """Estimate the target's class shares with a plain calibrated model: logistic regression on principal components.
+
+    The estimate holds where only the shares moved. Under a strong covariate shift it can be far off.
+
+    Parameters
+    ----------
+    Xs, Xt : arrays of shape (n_source, n_features), (n_target, n_features)
+        The rows.
+    codes : int array of shape (n_source,)
+        Source classes, 0 to n_classes - 1.
+    n_classes : int, optional
+        Number of classes; None is the largest code plus one.
+    n_components : int
+        Principal components of both domains' rows.
+    random_state : int, RandomState or None
+        For the folds.
+    """
+    K = int(codes.max()) + 1 if n_classes is None else n_classes
+    Zs, Zt = standard_space(Xs, Xt, n_components=n_components, random_state=random_state)
+    # One overall scale: the penalty then means the same whatever the number of columns.
+    size = np.sqrt((Zs**2).sum(axis=1).mean()) or 1.0
+    Zs, Zt = Zs / size, Zt / size
+    counts = np.bincount(codes, minlength=K)
+    source = counts / counts.sum()
+    present = np.flatnonzero(counts)
+    model = LogisticRegression(C=10.0, max_iter=1000)
+    rarest = int(counts[present].min())
+    raw_target = model.fit(Zs, codes).predict_proba(Zt)
+    if rarest >= 2:
+        split = PredefinedSplit(deal_folds(codes, min(3, rarest), random_state))
+        raw_source = cross_val_predict(model, Zs, codes, cv=split, method="predict_proba")
+    else:
+        raw_source = model.predict_proba(Zs)
+    t = temperature(raw_source, np.searchsorted(present, codes))
+    shares = np.zeros(K)
+    shares[present] = em_prior(temper(raw_target, t), source[present])
+    return ShareEstimate(
+        source=source,
+        target=shares,
+        tv=total_variation(source, shares),
+        guess_source=present[raw_source.argmax(axis=1)],
+        guess_target=present[raw_target.argmax(axis=1)],
+    )

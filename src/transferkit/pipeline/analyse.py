@@ -1,0 +1,186 @@
+"""Step 6, analyse: everything found, as facts, pictures, files and a model that can be used."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from .. import __version__, store
+from ..core.compose import TransferPipeline
+from ..core.files import atomic_write
+from ..core.protocols import Array
+from ..report.html import render
+from ..report.model_card import model_card
+from .define import Defined
+from .evaluate import METRIC, Evaluated
+from .prepare import Prepared
+from .select import Selected
+
+__all__ = ["SCHEMA", "deployable", "embedding", "facts_of", "predictions_csv", "write"]
+
+SCHEMA = 1
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "POT", "joblib")
+
+
+def facts_of(
+    defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated, command: str
+) -> dict[str, Any]:
+    """The content of ``run.json``: no time, path of a folder or name of a machine, so that equal runs have equal files."""
+    held = prepared.held_back
+    return {
+        "schema": SCHEMA,
+        "transferkit": __version__,
+        "command": command,
+        "seed": defined.task.seed,
+        "versions": {"python": platform.python_version(), **{n: metadata.version(n) for n in _LIBRARIES}},
+        "task": {
+            "kind": prepared.kind,
+            "label": defined.task.label,
+            "metric": METRIC[prepared.kind],
+            "sources": [{"name": d.name, "n": d.n_samples} for d in defined.sources],
+            "target": {
+                "name": defined.target.name,
+                "n": defined.target.n_samples,
+                "n_known": int(prepared.target.mask.sum()),
+                "n_held_back": 0 if held is None else len(held.rows),
+            },
+            "target_labels": defined.target_labels,
+            "n_features": int(prepared.source.X.shape[1]),
+            "classes": None if prepared.classes is None else prepared.classes.tolist(),
+            "fingerprint": prepared.fingerprint,
+        },
+        "prepare": {
+            "notes": prepared.notes,
+            "features_in": prepared.n_features_in,
+            "features_out": int(prepared.source.X.shape[1]),
+        },
+        "estimator": {"name": _describe(selected.estimator), "source_score": round(selected.estimator_score, 6)},
+        "gap": selected.gap,
+        "candidates": evaluated.candidates,
+        "guard": evaluated.guard,
+        "verdict": evaluated.verdict,
+        "per_class": evaluated.per_class,
+        "confusion": evaluated.confusion,
+        "regression": evaluated.regression,
+        "next_steps": _next_steps(defined, prepared, selected, evaluated),
+    }
+
+
+def _describe(estimator: Any) -> str:
+    steps = getattr(estimator, "steps", None)
+    return " ".join(str(steps[-1][1] if steps else estimator).split())
+
+
+def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated) -> list[str]:
+    steps = []
+    if not prepared.target.mask.any():
+        n = 3 * len(prepared.classes) if prepared.classes is not None else 10
+        steps.append(
+            f"Label a few target rows ({n} would do: three a class) and run again with --target-labels few:"
+            if prepared.classes is not None
+            else f"Measure a few target values ({n} would do) and run again with --target-labels few:"
+        )
+        steps[-1] += " even so few decide better than any label-free evidence."
+    failed = [c["id"] for c in evaluated.candidates if c["status"] == "failed"]
+    if failed:
+        steps.append(f"{len(failed)} candidates failed ({', '.join(failed[:3])}); their reasons are listed with them.")
+    if any("budget" in c["reason"] for c in evaluated.candidates if c["status"] == "skipped"):
+        steps.append("The time budget cut candidates off; run again with --resume and a larger --budget to try them.")
+    if evaluated.guard["adapted"]:
+        steps.append("Use the model on new rows of the target: transferkit predict RUN DATA -o FILE.csv.")
+    elif selected.gap["auc"] < 0.6:
+        steps.append("The domains look alike, so the source model can be used as it is.")
+    else:
+        steps.append("Source-only is kept. More source domains that resemble the target would help most.")
+    return steps
+
+
+def deployable(prepared: Prepared, method: Any) -> TransferPipeline:
+    """The winner with its encoding in front, for raw rows of the target."""
+    return TransferPipeline.from_fitted(prepared.transformer, method)
+
+
+def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 500) -> dict[str, Any]:
+    """Two-dimensional pictures of both domains, before and after: principal components of the pooled rows."""
+    rng = np.random.default_rng(seed)
+    Xs, Xt = prepared.source.X, prepared.target.X
+    rows_s = np.sort(rng.permutation(len(Xs))[:most])
+    rows_t = np.sort(rng.permutation(len(Xt))[:most])
+    found: dict[str, Any] = {
+        "method": "PCA",
+        "before": _project(Xs[rows_s], Xt[rows_t]),
+        "after": None,
+        "source_labels": np.asarray(prepared.source.y)[rows_s].tolist(),
+        "target_labels": evaluated.predictions[evaluated.winner.candidate.id][rows_t].tolist(),
+    }
+    model = evaluated.winner.model
+    if evaluated.guard["adapted"] and hasattr(model, "transform"):
+        after = (model.transform(Xs[rows_s], domain="source"), model.transform(Xt[rows_t], domain="target"))
+        found["after"] = _project(*after)
+    return found
+
+
+def _project(Zs: Array, Zt: Array) -> dict[str, Any]:
+    Z = np.vstack([Zs, Zt])
+    flat = PCA(min(2, *Z.shape), random_state=0).fit_transform(Z)
+    if flat.shape[1] < 2:
+        flat = np.column_stack([flat, np.zeros(len(flat))])
+    flat = np.round(flat / (np.abs(flat).max() or 1.0), 4)
+    return {"source": flat[: len(Zs)].tolist(), "target": flat[len(Zs) :].tolist()}
+
+
+def write(
+    folder: Path, facts: dict[str, Any], picture: dict[str, Any], prepared: Prepared, evaluated: Evaluated
+) -> None:
+    """Lay everything into the run's folder; ``run.json`` comes last, so a folder that has it is complete."""
+    model = deployable(prepared, evaluated.winner.model)
+    store.save(model, folder / "model", overwrite=True, metadata={"method": evaluated.winner.candidate.card.name})
+    atomic_write(folder / "candidates.csv", _candidates_csv(facts["candidates"]))
+    proba = model.method_.predict_proba(prepared.target.X) if hasattr(model.method_, "predict_proba") else None
+    predicted = evaluated.predictions[evaluated.winner.candidate.id]
+    atomic_write(folder / "predictions.csv", predictions_csv(predicted, proba, prepared.classes))
+    atomic_write(folder / "MODEL_CARD.md", model_card(facts))
+    atomic_write(folder / "report.html", render(facts, picture))
+    atomic_write(folder / "run.json", json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _candidates_csv(rows: Sequence[dict[str, Any]]) -> str:
+    columns = (
+        "id",
+        "class",
+        "paradigm",
+        "role",
+        "status",
+        "evidence",
+        "changed",
+        "estimate",
+        "score",
+        "params",
+        "reason",
+    )
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    for row in rows:
+        table.writerow([json.dumps(row[c]) if c == "params" else row[c] for c in columns])
+    return text.getvalue()
+
+
+def predictions_csv(predicted: Array, proba: Array | None, classes: Array | None) -> str:
+    """Columns ``prediction`` and, where the model has them, ``probability_<class>``; one line a row."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = [] if proba is None or classes is None else [f"probability_{c}" for c in classes]
+    table.writerow(["prediction", *names])
+    for k, value in enumerate(predicted.tolist()):
+        table.writerow([value, *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else [])])
+    return text.getvalue()

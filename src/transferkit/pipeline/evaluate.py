@@ -1,0 +1,333 @@
+"""Step 5, evaluate: choose without hidden labels, then, and only then, score with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, r2_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
+
+from .. import catalogue
+from ..core.errors import TransferError
+from ..core.protocols import Array
+from ..ops.accuracy_estimate import estimate_accuracy
+from .prepare import HeldBack, Prepared
+from .select import ANCHOR
+from .train import Trained
+
+__all__ = ["Evaluated", "choose", "evaluate", "score_held_back"]
+
+# The guard in force, by task and by whether target labels are known: a Selector's id. Swap it here.
+LABEL_FREE = {"classification": "consensus_guard", "regression": "regression_guard"}
+WITH_LABELS = "paired_shots"
+METRIC = {"classification": "accuracy", "regression": "r2"}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What step 5 found; the mappings are those of ``run.json``.
+
+    Attributes
+    ----------
+    anchor, winner : Trained
+        Source-only, and what the guard lets through (source-only itself where it refuses).
+    candidates : list of dict
+    guard, verdict : dict
+    per_class, confusion, regression : None where no label was held back
+    predictions : dict of array
+        Target predictions of every fitted candidate, by id.
+    """
+
+    anchor: Trained
+    winner: Trained
+    candidates: list[dict[str, Any]]
+    guard: dict[str, Any]
+    verdict: dict[str, Any]
+    per_class: list[dict[str, Any]] | None
+    confusion: dict[str, Any] | None
+    regression: dict[str, Any] | None
+    predictions: dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The guard's decision, made without any held-back label."""
+
+    winner: Trained
+    evidence: dict[str, float]
+    guard: dict[str, Any]
+
+
+def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int) -> Evaluated:
+    """Choose, estimate, score.
+
+    Raises
+    ------
+    TransferError
+        If source-only itself could not be fitted.
+    """
+    anchor = next((t for t in trained if t.candidate.id == ANCHOR), None)
+    if anchor is None or anchor.model is None:
+        raise TransferError(
+            f"run: source-only must be fitted before anything else. Got: {anchor.reason if anchor else 'no such candidate'}"
+        )
+    with threadpool_limits(limits=1):
+        choice = choose(trained, anchor, prepared, seed)
+        predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
+        estimates = _estimates([anchor, choice.winner], prepared, seed)
+    # Everything above is settled; only now do the held-back labels come in.
+    scores = {} if prepared.held_back is None else score_held_back(predictions, prepared, prepared.held_back, seed)
+    rows = [_row(t, anchor, choice, predictions, estimates, scores, prepared) for t in trained]
+    before, after = predictions[anchor.candidate.id], predictions[choice.winner.candidate.id]
+    return Evaluated(
+        anchor=anchor,
+        winner=choice.winner,
+        candidates=rows,
+        guard=choice.guard,
+        verdict=_verdict(anchor, choice, estimates, scores, prepared),
+        per_class=_per_class(before, after, prepared),
+        confusion=_confusion(before, after, prepared),
+        regression=_regression(before, after, prepared, seed),
+        predictions=predictions,
+    )
+
+
+def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int) -> Choice:
+    """Ask the guard in force about every fitted candidate; source-only stays unless one scores above 0.
+
+    Without target labels a label-free guard scores all of them. With a few, labels test ONE proposal, the one the
+    label-free guard likes best: picking the best of many by so few labels would be a lottery.
+    """
+    fitted = [t for t in trained if t.model is not None and t is not anchor]
+    source, target = prepared.source, prepared.target
+    unlabelled = target.hide()
+    selector_id = LABEL_FREE[prepared.kind]
+    models = [t.model for t in fitted]
+    selector = _guard(selector_id, anchor, models, seed)
+    evidence = {t.candidate.id: float(selector.score(t.model, source, unlabelled)) for t in fitted}
+    ranked = sorted(fitted, key=lambda t: -evidence[t.candidate.id])
+    proposal = ranked[0] if ranked else anchor
+    checks = selector.explain(proposal.model, source, unlabelled) if ranked else []
+    if target.mask.any() and ranked:
+        selector_id = WITH_LABELS
+        selector = _guard(selector_id, anchor, models, seed)
+        evidence[proposal.candidate.id] = float(selector.score(proposal.model, source, target))
+        checks = selector.explain(proposal.model, source, target)
+    adapted = bool(ranked) and evidence[proposal.candidate.id] > 0
+    winner = proposal if adapted else anchor
+    evidence[anchor.candidate.id] = 0.0
+    card = catalogue.card_of(selector_id)
+    return Choice(
+        winner=winner,
+        evidence=evidence,
+        guard={
+            "selector": card.name,
+            "rule": card.summary,
+            "anchor": anchor.candidate.id,
+            "proposal": proposal.candidate.id,
+            "winner": winner.candidate.id,
+            "adapted": adapted,
+            "checks": [_plain(c) for c in checks],
+            "reason": _reason(checks, adapted),
+        },
+    )
+
+
+def _guard(name: str, anchor: Trained, models: Sequence[Any], seed: int) -> Any:
+    return catalogue.load(name)(anchor=anchor.model, candidates=models, random_state=seed)
+
+
+def _reason(checks: Sequence[dict[str, Any]], adapted: bool) -> str:
+    """The checks that decided it: all of them when it was let through, the failed ones when it was refused."""
+    if not checks:
+        return "no candidate could be fitted"
+    deciding = [c["says"] for c in checks if c["passed"] == adapted] or [c["says"] for c in checks]
+    return "; ".join(str(s).rstrip(".") for s in deciding)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy values as Python's, not-a-number as None, so that run.json is strict JSON."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _estimates(
+    models: Sequence[Trained], prepared: Prepared, seed: int
+) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Label-free estimates of target accuracy, for a classification: by id, (estimate, (low, high))."""
+    if prepared.kind != "classification":
+        return {}
+    found = {}
+    for t in models:
+        model = t.model
+        inner = getattr(model, "estimator_", None)
+        if inner is None or not hasattr(model, "predict_proba") or not hasattr(inner, "predict_proba"):
+            continue
+        X = prepared.source.X
+        Z = model.transform(X, domain="source") if hasattr(model, "transform") else X
+        y = np.asarray(prepared.source.y)
+        rarest = int(np.unique(y, return_counts=True)[1].min())
+        splits = StratifiedKFold(min(3, rarest), shuffle=True, random_state=seed)
+        proba = cross_val_predict(t.candidate.estimator, Z, y, cv=splits, method="predict_proba")
+        codes = np.searchsorted(np.unique(y), y)
+        found[t.candidate.id] = estimate_accuracy(proba, codes, model.predict_proba(prepared.target.X))
+    return found
+
+
+def score_held_back(
+    predictions: dict[str, Array], prepared: Prepared, held_back: HeldBack, seed: int
+) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Score of every candidate on the held-back labels with a 95 % interval: by id, (score, (low, high)).
+
+    Accuracy has Wilson's interval, R^2 a bootstrap over the rows.
+    """
+    y, rows = held_back.y, held_back.rows
+    found = {}
+    for name, predicted in predictions.items():
+        guess = predicted[rows]
+        if prepared.kind == "classification":
+            share = float((guess == y).mean())
+            found[name] = (share, _wilson(share, len(y)))
+        else:
+            found[name] = (float(r2_score(y, guess)), _bootstrap_r2(y, guess, seed))
+    return found
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def _bootstrap_r2(y: Array, guess: Array, seed: int, n_boot: int = 500) -> tuple[float, float]:
+    draws = np.random.default_rng(seed).integers(0, len(y), size=(n_boot, len(y)))
+    residual = ((y - guess) ** 2)[draws].sum(axis=1)
+    total = ((y[draws] - y[draws].mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    values = 1 - residual / np.maximum(total, np.finfo(float).tiny)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _row(
+    t: Trained,
+    anchor: Trained,
+    choice: Choice,
+    predictions: dict[str, Array],
+    estimates: dict[str, tuple[float, tuple[float, float]]],
+    scores: dict[str, tuple[float, tuple[float, float]]],
+    prepared: Prepared,
+) -> dict[str, Any]:
+    name = t.candidate.id
+    estimate, score = estimates.get(name), scores.get(name)
+    return _plain(
+        {
+            "id": name,
+            "method": t.candidate.card.name,
+            "class": t.candidate.card.cls,
+            "paradigm": t.candidate.card.paradigm,
+            "summary": t.candidate.card.summary,
+            "params": dict(t.candidate.params),
+            "role": t.candidate.role,
+            "status": t.status,
+            "reason": t.reason,
+            "evidence": choice.evidence.get(name),
+            "changed": _changed(predictions.get(name), predictions[anchor.candidate.id], prepared.kind),
+            "estimate": estimate and estimate[0],
+            "estimate_interval": estimate and list(estimate[1]),
+            "score": score and score[0],
+            "score_interval": score and list(score[1]),
+        }
+    )
+
+
+def _changed(guess: Array | None, before: Array, kind: str) -> float | None:
+    """Share of target rows that get another class; for a regression, the mean move in standard deviations."""
+    if guess is None:
+        return None
+    if kind == "classification":
+        return float((guess != before).mean())
+    return float(np.abs(guess - before).mean() / (before.std() or 1.0))
+
+
+def _verdict(
+    anchor: Trained,
+    choice: Choice,
+    estimates: dict[str, tuple[float, tuple[float, float]]],
+    scores: dict[str, tuple[float, tuple[float, float]]],
+    prepared: Prepared,
+) -> dict[str, Any]:
+    winner, adapted = choice.winner, choice.guard["adapted"]
+    found, basis = (
+        (scores, "held-back labels") if scores else (estimates, "label-free estimate" if estimates else "none")
+    )
+    expected, baseline = found.get(winner.candidate.id), found.get(anchor.candidate.id)
+    return _plain(
+        {
+            "sentence": _sentence(winner, adapted, expected, baseline, basis, choice.guard["reason"], prepared.kind),
+            "adapted": adapted,
+            "expected": expected and expected[0],
+            "expected_interval": expected and list(expected[1]),
+            "baseline": baseline and baseline[0],
+            "baseline_interval": baseline and list(baseline[1]),
+            "basis": basis,
+        }
+    )
+
+
+def _sentence(winner: Trained, adapted: bool, expected: Any, baseline: Any, basis: str, reason: str, kind: str) -> str:
+    def number(value: float) -> str:
+        return f"{100 * value:.1f} %" if kind == "classification" else f"R² {value:.2f}"
+
+    word = "measured" if basis == "held-back labels" else "expected"
+    if not adapted:
+        known = f", {word} {number(baseline[0])}" if baseline else ""
+        return f"Keep source-only{known}: negative transfer cannot be ruled out, because {reason}."
+    known = f": {word} {number(expected[0])} against {number(baseline[0])} without" if expected and baseline else ""
+    return f"Adapt with {winner.candidate.card.cls}{known}; negative transfer is unlikely, because {reason}."
+
+
+def _per_class(before: Array, after: Array, prepared: Prepared) -> list[dict[str, Any]] | None:
+    if prepared.held_back is None or prepared.classes is None:
+        return None
+    y, rows = prepared.held_back.y, prepared.held_back.rows
+    found = []
+    for c in prepared.classes:
+        own = y == c
+        if own.any():
+            hits = [float((p[rows][own] == c).mean()) for p in (before, after)]
+            found.append({"class": c, "n": int(own.sum()), "before": hits[0], "after": hits[1]})
+    return _plain(found)
+
+
+def _confusion(before: Array, after: Array, prepared: Prepared) -> dict[str, Any] | None:
+    if prepared.held_back is None or prepared.classes is None:
+        return None
+    y, rows, labels = prepared.held_back.y, prepared.held_back.rows, prepared.classes
+    return _plain(
+        {
+            "labels": labels,
+            "before": confusion_matrix(y, before[rows], labels=labels),
+            "after": confusion_matrix(y, after[rows], labels=labels),
+        }
+    )
+
+
+def _regression(before: Array, after: Array, prepared: Prepared, seed: int, most: int = 500) -> dict[str, Any] | None:
+    if prepared.held_back is None or prepared.kind != "regression":
+        return None
+    y, rows = prepared.held_back.y, prepared.held_back.rows
+    shown = np.sort(np.random.default_rng(seed).permutation(len(y))[:most])
+    return _plain({"truth": y[shown], "before": before[rows][shown], "after": after[rows][shown]})

@@ -1,0 +1,85 @@
+"""One method of the catalogue on one task, without the choice: what `transferkit fit` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, catalogue, store
+from ..core.errors import DataError, ParamError
+from ..core.files import atomic_write, make_folder
+from .analyse import SCHEMA, deployable
+from .define import TransferTask, define
+from .evaluate import METRIC, score_held_back
+from .prepare import prepare
+from .select import Candidate, select_estimator
+
+__all__ = ["fit_one"]
+
+
+def fit_one(
+    task: TransferTask, method: str, params: Mapping[str, Any], folder: Path, *, command: str = ""
+) -> dict[str, Any]:
+    """Fit a method with the best plain inner estimator, save it, score it on held-back labels where there are some.
+
+    Parameters
+    ----------
+    task : TransferTask
+        The domains and options.
+    method : str
+        Id or class name.
+    params : mapping
+        Constructor parameters of the method.
+    folder : Path
+        Where ``model/`` and ``fit.json`` go.
+    command : str
+        How it was started.
+
+    Returns
+    -------
+    facts : dict
+        The content of ``fit.json``.
+
+    Raises
+    ------
+    TransferError
+        Naming the file, column, method or parameter that does not fit.
+    """
+    card = catalogue.card_of(method)
+    if card.protocol != "Transfer":
+        raise ParamError(f"fit: method must follow the protocol Transfer. {card.name!r} follows {card.protocol}.")
+    known = list(catalogue.load(card.name)._constraints)
+    for name in params:
+        if name not in known:
+            raise ParamError(f"fit: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
+    if (folder / "model").exists():
+        raise DataError(f"{folder}: holds a model already. Name another folder.")
+    prepared = prepare(define(task))
+    estimator, _ = select_estimator(prepared, task.seed)
+    candidate = Candidate(f"{card.name}-1", card, params, estimator, "candidate")
+    model = candidate.build(task.seed).fit(
+        prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
+    )
+    score = None
+    if prepared.held_back is not None:
+        score = score_held_back({card.name: model.predict(prepared.target.X)}, prepared, prepared.held_back, task.seed)
+    facts = {
+        "schema": SCHEMA,
+        "transferkit": __version__,
+        "command": command,
+        "seed": task.seed,
+        "method": card.name,
+        "class": card.cls,
+        "params": dict(params),
+        "metric": METRIC[prepared.kind],
+        "n_held_back": 0 if prepared.held_back is None else len(prepared.held_back.rows),
+        "score": None if score is None else score[card.name][0],
+        "score_interval": None if score is None else list(score[card.name][1]),
+        "notes": prepared.notes,
+    }
+    make_folder(folder)
+    store.save(deployable(prepared, model), folder / "model", metadata={"method": card.name})
+    atomic_write(folder / "fit.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    return facts

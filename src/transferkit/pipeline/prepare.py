@@ -1,0 +1,220 @@
+"""Step 2, prepare: numbers for the methods, and hidden labels out of their reach."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.pipeline import Pipeline
+
+from ..core.base import stack
+from ..core.errors import DomainError
+from ..core.protocols import Array, Domain
+from ..core.validation import Task
+from ..data.align import align
+from ..data.encode import TableEncoder
+from .define import Defined
+
+__all__ = ["HeldBack", "Prepared", "prepare"]
+
+WIDE, N_COMPONENTS = 1000, 200
+
+
+@dataclass(frozen=True, eq=False)
+class HeldBack:
+    """Target labels for the final score. Only step 5 gets to see them, after the choice has been made.
+
+    Attributes
+    ----------
+    rows : int array of shape (n_held_back,)
+        Rows of the target.
+    y : array of shape (n_held_back,)
+        Their labels.
+    """
+
+    rows: Array
+    y: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Domains that every method can work on.
+
+    Attributes
+    ----------
+    source : Domain
+        All source rows, encoded, float array of shape (n_source, n_features); labels known.
+    groups : array of shape (n_source,)
+        Name of the source domain of each row.
+    target : Domain
+        The target's rows, encoded alike. Where a label may not be used, ``y`` holds a filler: the true one is not there.
+    held_back : HeldBack or None
+        Target labels kept for the final score; None where there are none.
+    transformer : sklearn.pipeline.Pipeline
+        The fitted encoding, for new rows of the target.
+    kind : {"classification", "regression"}
+    classes : array of shape (n_classes,) or None
+    feature_names : list of str
+        Columns after encoding and before any reduction.
+    notes : list of str
+        What was done to the data, in plain sentences.
+    n_features_in : int
+        Columns before encoding.
+    fingerprint : str
+        SHA-256 of what the methods see, so that a resumed run can tell whether the data changed.
+    """
+
+    source: Domain
+    groups: Array
+    target: Domain
+    held_back: HeldBack | None
+    transformer: Pipeline
+    kind: Task
+    classes: Array | None
+    feature_names: list[str]
+    notes: list[str]
+    n_features_in: int
+    fingerprint: str
+
+
+def prepare(defined: Defined) -> Prepared:
+    """Align columns, encode rows, split off the labels that are held back.
+
+    Raises
+    ------
+    DomainError, DataError
+        Naming the domain or column that cannot be used.
+    """
+    sources, target, notes = align(defined.sources, defined.target)
+    sources = [_labelled(d, notes) for d in sources]
+    if target.n_samples < 2:
+        raise DomainError(f"{target.name}: a target must have at least 2 rows. Got {target.n_samples}.")
+    ys = np.concatenate([_plain(d.y) for d in sources])
+    classes = None
+    if defined.kind == "classification":
+        classes = np.unique(ys)
+        if len(classes) < 2:
+            raise DomainError(
+                f"label {defined.task.label!r}: a source must hold at least two classes. Got one: {classes[0]!r}."
+            )
+    n_features_in = int(target.X.shape[1])
+    Xs = _concat([d.X for d in sources])
+    transformer, names, Zs, Zt = _encode(Xs, target.X, defined.task.seed, notes)
+    moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys)
+    groups = np.concatenate([np.full(d.n_samples, d.name) for d in sources])
+    return Prepared(
+        source=Domain(Zs, ys, name=" + ".join(d.name for d in sources)),
+        groups=groups,
+        target=moved,
+        held_back=held_back,
+        transformer=transformer,
+        kind=defined.kind,
+        classes=classes,
+        feature_names=names,
+        notes=notes,
+        n_features_in=n_features_in,
+        fingerprint=_fingerprint(Zs, ys, groups, moved),
+    )
+
+
+def _labelled(domain: Domain, notes: list[str]) -> Domain:
+    """Source rows without a label teach nothing to the methods at hand: leave them out, and say so."""
+    if domain.mask.all():
+        return domain
+    notes.append(
+        f"{domain.name}: {int((~domain.mask).sum())} of {domain.n_samples} rows have no label and are left out."
+    )
+    return replace(domain.take(domain.mask), known=None)
+
+
+def _plain(y: Any) -> Array:
+    """Labels as a numpy array of numbers or text; objects become text."""
+    values = np.asarray(y)
+    return values.astype(str) if values.dtype == object else values
+
+
+def _concat(parts: Sequence[Any]) -> Any:
+    if hasattr(parts[0], "get_column"):
+        import polars as pl
+
+        return pl.concat(parts, how="vertical_relaxed")
+    return stack(*parts)
+
+
+def _encode(Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, list[str], Array, Array]:
+    encoder = TableEncoder().fit(Xs, target=Xt)
+    notes.extend(encoder.notes_)
+    names = [str(n) for n in encoder.get_feature_names_out()]
+    Zs, Zt = encoder.transform(Xs), encoder.transform(Xt)
+    steps: list[tuple[str, Any]] = [("encode", encoder)]
+    wide = Zs.shape[1] > WIDE
+    if sparse.issparse(Zs) or wide:
+        k = min(N_COMPONENTS, Zs.shape[1] - 1, Zs.shape[0] + Zt.shape[0] - 1)
+        if k >= 1 and wide:
+            # Learned from the rows of both domains, never from a label.
+            reduce = TruncatedSVD(k, random_state=seed).fit(stack(Zs, Zt))
+            notes.append(f"{Zs.shape[1]} features were reduced to {k} by a truncated SVD of both domains' rows.")
+            steps.append(("reduce", reduce))
+            Zs, Zt = reduce.transform(Zs), reduce.transform(Zt)
+        else:
+            Zs, Zt = Zs.toarray(), Zt.toarray()
+    return Pipeline(steps), names, np.ascontiguousarray(Zs), np.ascontiguousarray(Zt)
+
+
+def _split_labels(defined: Defined, target: Domain, classes: Array | None, ys: Array) -> tuple[Domain, HeldBack | None]:
+    """The target as methods may see it, and the labels they may not."""
+    there = target.mask
+    if defined.target_labels == "none" or not there.any():
+        return target.hide(), None
+    y = _as_source(target, there, ys)
+    if classes is not None:
+        unknown = np.setdiff1d(y[there], classes)
+        if len(unknown):
+            raise DomainError(
+                f"{target.name}: target labels must be classes of the source. Got also {unknown[:5].tolist()}."
+            )
+    if defined.target_labels == "test":
+        rows = np.flatnonzero(there)
+        return target.hide(), HeldBack(rows, y[rows])
+    known = _shots(defined, y, there, classes)
+    held = np.flatnonzero(there & ~known)
+    visible = np.where(known, y, ys[0])  # a filler, so that the true label is not in the object at all
+    return replace(target, y=visible, known=known), HeldBack(held, y[held]) if len(held) else None
+
+
+def _as_source(target: Domain, there: Array, ys: Array) -> Array:
+    """Target labels in the type of the source's (whole numbers read as floats because some are missing, and the like)."""
+    y = _plain(target.y)
+    if (y.dtype.kind in "US") != (ys.dtype.kind in "US"):
+        raise DomainError(f"{target.name}: target labels must be of the source's type ({ys.dtype}). Got {y.dtype}.")
+    filled = np.full(len(y), ys[0], dtype=np.result_type(y, ys))
+    filled[there] = y[there]
+    if ys.dtype.kind in "iu" and (filled == filled.astype(ys.dtype)).all():
+        filled = filled.astype(ys.dtype)
+    return filled
+
+
+def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> Array:
+    """Which target labels are known: all that are there, or `shots` a class drawn by the seed."""
+    shots = defined.task.shots
+    if shots is None:
+        return there
+    rng = np.random.default_rng(defined.task.seed)
+    known = np.zeros(len(y), dtype=bool)
+    for rows in [np.flatnonzero(there)] if classes is None else [np.flatnonzero(there & (y == c)) for c in classes]:
+        known[rng.permutation(rows)[:shots]] = True
+    return known
+
+
+def _fingerprint(Zs: Array, ys: Array, groups: Array, target: Domain) -> str:
+    digest = hashlib.sha256()
+    for part in (Zs, ys, groups, target.X, target.known_y, target.mask):
+        array = np.ascontiguousarray(part)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

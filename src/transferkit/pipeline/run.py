@@ -1,0 +1,204 @@
+"""The six steps in order: `transferkit.run`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..core.errors import DataError
+from ..core.files import atomic_write, make_folder
+from .analyse import SCHEMA, deployable, embedding, facts_of, write
+from .define import TransferTask, define
+from .evaluate import evaluate
+from .prepare import prepare
+from .progress import Progress, silent
+from .select import select
+from .train import train
+
+__all__ = ["RunResult", "free_folder", "run"]
+
+STEPS = ("define", "prepare", "select", "train", "evaluate", "analyse")
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a run leaves.
+
+    Attributes
+    ----------
+    facts : dict
+        The content of ``run.json``.
+    model : TransferPipeline
+        The winner with its encoding; takes raw rows of the target.
+    folder : Path
+        Where everything lies.
+    """
+
+    facts: Mapping[str, Any]
+    model: Any
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        return f"RunResult({self.facts['verdict']['sentence']!r}, folder={str(self.folder)!r})"
+
+
+def run(
+    task: TransferTask | None = None,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    command: str | None = None,
+    progress: Progress = silent,
+) -> RunResult:
+    """Walk the six steps: define, prepare, select, train, evaluate, analyse.
+
+    Parameters
+    ----------
+    task : TransferTask, optional
+        What is asked. Left out only to resume a run that was started from files.
+    out : path, optional
+        The run's folder; None is a new folder under ``runs/``.
+    resume : bool, default=False
+        Go on in `out` where a run of the same task and data stopped.
+    command : str, optional
+        How the report says the run was started.
+    progress : callable, default=silent
+        Told about every step, as ``progress(step, done, total, text)``.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    TransferError
+        Naming the file, column, option or folder that does not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import transferkit
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    >>> X[range(60), y] += 4
+    >>> task = transferkit.TransferTask(sources=[(X, y)], target=X + 1, methods=["coral"], jobs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = transferkit.run(task, out=f"{folder}/first")
+    >>> result.facts["task"]["kind"]
+    'classification'
+    """
+    folder = free_folder("run") if out is None else Path(out)
+    if resume:
+        kept = _read_state(folder)
+        task = TransferTask.from_toml(folder / "run.toml") if task is None else task
+        command = kept["command"] if command is None else command
+    elif task is None:
+        raise DataError("run: task must be given, unless resume=True. Got None.")
+    elif (folder / "state.json").exists() or (folder / "run.json").exists():
+        raise DataError(f"{folder}: holds a run already. Resume it (--resume {folder}) or name another folder.")
+    clock = time.perf_counter()
+
+    def tell(step: str) -> None:
+        nonlocal clock
+        progress(step, STEPS.index(step), len(STEPS), "")
+        if step != "define":
+            _log(folder, {"event": "step", "step": step, "seconds_since_start": round(time.perf_counter() - clock, 3)})
+
+    tell("define")
+    defined = define(task)
+    make_folder(folder)
+    tell("prepare")
+    prepared = prepare(defined)
+    state = {"schema": SCHEMA, "fingerprint": prepared.fingerprint, "options": task.options}
+    if resume:
+        _same(folder, kept, state)
+    else:
+        state["command"] = command or "transferkit.run(task)"
+        _write_task(folder, task)
+        atomic_write(folder / "state.json", json.dumps({**state, "transferkit": __version__}, default=str))
+    tell("select")
+    selected = select(prepared, task)
+    tell("train")
+    trained = train(
+        selected.candidates, prepared, folder / "candidates",
+        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=progress,
+    )  # fmt: skip
+    tell("evaluate")
+    evaluated = evaluate(trained, prepared, task.seed)
+    tell("analyse")
+    facts = facts_of(defined, prepared, selected, evaluated, command or "transferkit.run(task)")
+    write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
+    _log(folder, {"event": "done", "seconds_since_start": round(time.perf_counter() - clock, 3)})
+    progress("analyse", len(STEPS), len(STEPS), "")
+    return RunResult(facts, deployable(prepared, evaluated.winner.model), folder)
+
+
+def free_folder(name: str, under: Path | str = "runs") -> Path:
+    """A folder name under ``runs/`` that is not taken yet: `name`, `name-2`, ..."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+    for k in range(1, 10_000):
+        folder = Path(under) / (stem if k == 1 else f"{stem}-{k}")
+        if not folder.exists():
+            return folder
+    raise DataError(f"{under}: has too many runs named {stem!r}. Name another folder with --out.")
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        schema = state["schema"]
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as err:
+        raise DataError(f"{folder}: must be the folder of a run to resume. Got no readable state.json in it.") from err
+    if schema != SCHEMA:
+        raise DataError(
+            f"{folder}: holds a run of schema {schema}, written by transferkit {state.get('transferkit', '?')};"
+            f" this version ({__version__}) reads schema {SCHEMA}. Start a new run."
+        )
+    return state
+
+
+def _same(folder: Path, kept: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """A run goes on only with the task and the data it was started with."""
+    options = json.loads(json.dumps(state["options"], default=str))
+    different = sorted(k for k in {*options, *kept["options"]} if options.get(k) != kept["options"].get(k))
+    if different:
+        raise DataError(f"{folder}: a run resumes with its own options only. Different now: {', '.join(different)}.")
+    if kept["fingerprint"] != state["fingerprint"]:
+        raise DataError(f"{folder}: the data (or the version that prepared it) changed since this run was started.")
+
+
+def _write_task(folder: Path, task: TransferTask) -> None:
+    """`run.toml`: what was asked, to be read by people and by --resume."""
+    lines = ["# What was asked. `transferkit run --resume FOLDER` goes on from here.", "[task]"]
+    options = {**task.options, **({} if task.budget is None else {"budget": task.budget}), "jobs": task.jobs}
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False, default=str)}" for key, value in options.items()]
+    if not task.from_files:
+        lines.insert(1, "# The domains were given in memory: resume with run(task, out=..., resume=True).")
+    atomic_write(folder / "run.toml", "\n".join(lines) + "\n")
+
+
+def _log(folder: Path, record: dict[str, Any]) -> None:
+    stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": stamp, **record}) + "\n")
+    except OSError as err:
+        raise DataError(f"{folder}: cannot be written ({err.strerror}).") from err
+
+
+def with_budget(task: TransferTask, budget: float | None, jobs: int | None) -> TransferTask:
+    """The task with another time budget or number of jobs; neither changes what is found."""
+    return replace(task, budget=task.budget if budget is None else budget, jobs=task.jobs if jobs is None else jobs)

@@ -1,0 +1,194 @@
+"""Step 3, select: how the domains differ, and which candidates are worth a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from .. import catalogue
+from ..catalogue import Card
+from ..core.errors import DomainError, ParamError
+from ..core.protocols import Array
+from ..core.scaling import NormScaler
+from .define import TransferTask
+from .gap import gap_profile
+from .prepare import Prepared
+
+__all__ = ["ANCHOR", "Candidate", "Selected", "select", "select_estimator"]
+
+ANCHOR = "source_only-1"
+# Rows a method of that cost is tried on; beyond, it is listed as skipped with this reason.
+MAX_ROWS = {"n": np.inf, "n^2": 20_000, "n^3": 6_000}
+N_FOLDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One method with one setting, ready to be fitted.
+
+    Attributes
+    ----------
+    id : str
+        Method id and number of the setting, as in ``"coral-1"``.
+    card : Card
+    params : mapping
+        Constructor parameters beyond the inner estimator.
+    estimator : estimator
+        Unfitted inner estimator.
+    role : {"baseline", "candidate"}
+    skip : str
+        Why it is not fitted; empty where it is.
+    """
+
+    id: str
+    card: Card
+    params: Mapping[str, Any]
+    estimator: Any
+    role: str
+    skip: str = ""
+
+    def build(self, seed: int) -> Any:
+        """The unfitted method."""
+        cls = catalogue.load(self.card.name)
+        accepted = cls._constraints
+        params = dict(self.params)
+        for name, value in (("estimator", clone(self.estimator)), ("random_state", seed)):
+            if name in accepted:
+                params.setdefault(name, value)
+        return cls(**params)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """What step 3 found.
+
+    Attributes
+    ----------
+    gap : dict
+        The shift profile, as in ``run.json``.
+    candidates : list of Candidate
+        Baselines first; the cheap ones before the costly ones.
+    estimator : estimator
+        The plain model that does best in the source's cross-validation; every candidate fits this inside.
+    estimator_score : float
+        Its cross-validated score on the source.
+    """
+
+    gap: dict[str, Any]
+    candidates: list[Candidate]
+    estimator: Any
+    estimator_score: float
+
+
+def select(prepared: Prepared, task: TransferTask) -> Selected:
+    """Profile the shift, choose the inner estimator on the source alone, and list the candidates.
+
+    Raises
+    ------
+    ParamError
+        If a method that was asked for by name does not exist or does not fit the task.
+    """
+    gap = gap_profile(
+        prepared.source,
+        prepared.target.hide(),
+        feature_names=prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None,
+        task=prepared.kind,
+        random_state=task.seed,
+    )
+    estimator, score = select_estimator(prepared, task.seed)
+    return Selected(gap, _candidates(prepared, task, estimator), estimator, score)
+
+
+def select_estimator(prepared: Prepared, seed: int) -> tuple[Any, float]:
+    """The plain model with the best cross-validated score on the source; the simpler one where it is close.
+
+    Several sources are left out in turn, so that the model is judged on a domain it has not seen. A forest has to beat
+    the best linear model by a standard error of its folds. All take sample weights, so that every method can use them.
+    """
+    X, y = prepared.source.X, np.asarray(prepared.source.y)
+    # The rows have mean squared norm 1 inside, so one grid of C fits raw tables and unit-norm subspaces alike.
+    if prepared.kind == "classification":
+        linear = [
+            make_pipeline(NormScaler(), LogisticRegression(C=c, max_iter=300, tol=1e-3))
+            for c in (1.0, 10.0, 100.0, 1000.0)
+        ]
+        forest: Any = ExtraTreesClassifier(200, min_samples_leaf=2, random_state=seed)
+        scoring = "accuracy"
+    else:
+        linear = [make_pipeline(NormScaler(), Ridge(alpha=a)) for a in (1e-6, 1e-4, 1e-2, 1.0)]
+        forest = ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed)
+        scoring = "r2"
+    splits = list(_splits(prepared, y, seed))
+    scores = [np.asarray(cross_val_score(m, X, y, cv=splits, scoring=scoring)) for m in [*linear, forest]]
+    best = int(np.argmax([s.mean() for s in scores[:-1]]))
+    spread = scores[-1].std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else 0.0
+    if scores[-1].mean() > scores[best].mean() + spread:
+        return forest, float(scores[-1].mean())
+    return linear[best], float(scores[best].mean())
+
+
+def _splits(prepared: Prepared, y: Array, seed: int) -> Any:
+    X = prepared.source.X
+    if len(np.unique(prepared.groups)) > 1:
+        splits = list(LeaveOneGroupOut().split(X, y, prepared.groups))
+        if prepared.kind == "regression" or all(len(np.unique(y[train])) > 1 for train, _ in splits):
+            return splits
+    if prepared.kind == "regression":
+        if len(y) < 2 * N_FOLDS:
+            raise DomainError(f"{prepared.source.name}: a source must have at least {2 * N_FOLDS} rows. Got {len(y)}.")
+        return KFold(N_FOLDS, shuffle=True, random_state=seed).split(X)
+    rarest = np.unique(y, return_counts=True)[1].min()
+    if rarest < 2:
+        name = np.unique(y)[np.unique(y, return_counts=True)[1].argmin()]
+        raise DomainError(
+            f"{prepared.source.name}: every class must have at least 2 source rows. Class {name!r} has 1."
+        )
+    return StratifiedKFold(min(N_FOLDS, int(rarest)), shuffle=True, random_state=seed).split(X, y)
+
+
+def _candidates(prepared: Prepared, task: TransferTask, estimator: Any) -> list[Candidate]:
+    few = bool(prepared.target.mask.any())
+    wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
+    settings = {"unsupervised", "label_shift"} | ({"few_label", "supervised"} if few else set())
+    fitting = [
+        c
+        for c in catalogue.find(protocol="Transfer", task=prepared.kind, data="vectors")
+        if settings & set(c.settings) and (wanted is None or c in wanted or c.paradigm == "baseline")
+    ]
+    for card in wanted or ():
+        if card not in fitting:
+            raise ParamError(
+                f"run: method {card.name!r} must fit the task: {prepared.kind} on vectors"
+                f" {'with a few' if few else 'without'} target labels. Its card says {', '.join(card.settings)};"
+                f" {', '.join(card.tasks)}; {', '.join(card.data)}."
+            )
+    rows = max(prepared.source.n_samples, prepared.target.n_samples)
+    listed = []
+    for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", c.cost, c.name)):
+        for k, params in enumerate(card.portfolio, start=1):
+            listed.append(
+                Candidate(
+                    id=f"{card.name}-{k}",
+                    card=card,
+                    params=params,
+                    estimator=estimator,
+                    role="baseline" if card.paradigm == "baseline" else "candidate",
+                    skip=_why_not(card, rows),
+                )
+            )
+    return listed
+
+
+def _why_not(card: Card, rows: int) -> str:
+    if card.missing:
+        return f"needs {', '.join(card.missing)}, which is not installed"
+    limit = MAX_ROWS[card.cost]
+    return f"cost grows with {card.cost}; tried up to {limit:,.0f} rows a domain, here {rows:,}" if rows > limit else ""

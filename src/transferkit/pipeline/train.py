@@ -1,0 +1,146 @@
+"""Step 4, train: fit the candidates side by side, each kept in the run's folder as soon as it is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from .. import store
+from ..core.errors import MissingExtraError, TransferError
+from ..core.files import atomic_write, make_folder
+from .prepare import Prepared
+from .progress import Progress
+from .select import Candidate
+
+__all__ = ["Trained", "train"]
+
+DONE = "done.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """One candidate after its fit.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    status : {"fitted", "failed", "skipped"}
+    reason : str
+        Why it failed or was skipped; what it warned of, where it was fitted.
+    model : fitted method or None
+    """
+
+    candidate: Candidate
+    status: str
+    reason: str
+    model: Any
+
+
+def train(
+    candidates: Sequence[Candidate],
+    prepared: Prepared,
+    folder: Path,
+    *,
+    seed: int,
+    jobs: int,
+    budget: float | None,
+    progress: Progress,
+) -> list[Trained]:
+    """Fit what is not fitted yet, then read all of them back from the folder.
+
+    Reading back what was just written keeps a resumed run and an unbroken one on the same path, so their results agree
+    bit for bit. Every fit runs on one thread of the linear algebra library: its result then does not depend on how many
+    run beside it. `joblib.parallel_config` around the call sends the fits to another backend (dask, ray).
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        In the order in which they are started.
+    prepared : Prepared
+        The data.
+    folder : Path
+        ``candidates/`` of the run's folder; one sub-folder each.
+    seed : int
+        Random state of every method that takes one.
+    jobs : int
+        Fits at a time; -1 is one a core.
+    budget : float or None
+        Seconds after which no candidate is started any more; baselines always run.
+    progress : Progress
+        Told about every candidate that is done.
+    """
+    make_folder(folder)
+    waiting = [c for c in candidates if not c.skip and _finished(folder / c.id) is None]
+    deadline = None if budget is None else time.time() + budget
+    done = sum(1 for c in candidates if not c.skip) - len(waiting)
+    total = done + len(waiting)
+    progress("train", done, total, "")
+    for finished in _fit_all(waiting, prepared, folder, seed, jobs, deadline):
+        done += 1
+        progress("train", done, total, finished)
+    return [_read(c, folder / c.id) for c in candidates]
+
+
+def _fit_all(
+    waiting: Sequence[Candidate], prepared: Prepared, folder: Path, seed: int, jobs: int, deadline: float | None
+) -> Iterator[str]:
+    if jobs == 1 or len(waiting) < 2:
+        for candidate in waiting:
+            yield _fit_one(candidate, prepared, folder, seed, deadline)
+        return
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+    yield from parallel(delayed(_fit_one)(c, prepared, folder, seed, deadline) for c in waiting)
+
+
+def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, deadline: float | None) -> str:
+    """Fit and save one candidate; a method that refuses this task is recorded with its own words."""
+    home = folder / candidate.id
+    if deadline is not None and time.time() > deadline and candidate.role != "baseline":
+        return candidate.id
+    if home.exists():
+        shutil.rmtree(home)  # left half-done by a kill
+    make_folder(home)
+    started, status, reason = time.perf_counter(), "fitted", ""
+    try:
+        with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = candidate.build(seed).fit(
+                prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
+            )
+        store.save(model, home / "model")
+        reason = "; ".join(sorted({str(w.message).splitlines()[0] for w in caught}))
+    except MissingExtraError as err:
+        status, reason = "skipped", str(err)
+    except (TransferError, ValueError, ArithmeticError, MemoryError) as err:
+        # One method that cannot work on this data must not end the run; it is listed with its reason.
+        status, reason = "failed", f"{type(err).__name__}: {err}"
+    record = {"status": status, "reason": reason, "seconds": round(time.perf_counter() - started, 3)}
+    atomic_write(home / DONE, json.dumps(record))
+    return candidate.id
+
+
+def _finished(home: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads((home / DONE).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    return record
+
+
+def _read(candidate: Candidate, home: Path) -> Trained:
+    if candidate.skip:
+        return Trained(candidate, "skipped", candidate.skip, None)
+    record = _finished(home)
+    if record is None:
+        return Trained(candidate, "skipped", "the time budget was used up before it was started", None)
+    model = store.load(home / "model") if record["status"] == "fitted" else None
+    return Trained(candidate, record["status"], record["reason"], model)

@@ -1,0 +1,202 @@
+"""The command line as a user meets it: exit codes, one-line errors, JSON, files."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+
+from transferkit.cli import main
+
+COMMANDS = ["demo", "run", "gap", "fit", "predict", "list", "show", "data", "bench"]
+FAST = ["-j", "1", "-m", "coral", "-m", "linear_monge"]
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, tmp_path):
+    """Call the command line in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["transferkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Two CSV files with named columns and string labels; the target's columns in another order."""
+    rng = np.random.default_rng(0)
+    for name, shift in (("lab", 0.0), ("clinic", 2.0)):
+        y = np.arange(90) % 3
+        X = rng.normal(size=(90, 3)) + shift
+        X[np.arange(90), y] += 4
+        frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "kind": np.array(["oak", "elm", "ash"])[y]})
+        frame = frame if name == "lab" else frame.select("kind", "c", "a", "b")
+        frame.write_csv(tmp_path / f"{name}.csv")
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(cli, command):
+    code, out, _ = cli(command, "--help")
+    assert code == 0
+    assert "Usage" in out
+    assert command == "data" or "Examples" in out
+
+
+def test_version_and_usage_errors(cli):
+    assert cli("--version")[1].startswith("transferkit ")
+    assert cli("nonsense")[0] == 2
+    assert cli("run", "only-one.csv")[0] == 2
+    assert cli("run", "a.csv", "b.csv", "--budget", "soon")[0] == 2
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_run_then_predict(cli, tables, suffix):
+    code, out, err = cli("run", f"lab.{suffix}", f"clinic.{suffix}", "--label", "kind", "-o", "r", *FAST)
+    assert (code, err) == (0, "")
+    assert "report" in out
+    code, out, _ = cli("predict", "r", f"clinic.{suffix}", "-o", "p.csv")
+    assert code == 0
+    rows = list(csv.DictReader((tables / "p.csv").open()))
+    assert len(rows) == 90
+    assert set(rows[0]) == {"prediction", "probability_ash", "probability_elm", "probability_oak"}
+    assert {r["prediction"] for r in rows} <= {"ash", "elm", "oak"}
+    assert [r["prediction"] for r in rows] == [
+        r["prediction"] for r in csv.DictReader((tables / "r/predictions.csv").open())
+    ]
+
+
+def test_run_as_json_prints_strict_json_only(cli, tables):
+    code, out, _ = cli("run", "lab.csv", "clinic.csv", "--label", "kind", "-o", "r", "--json", *FAST)
+    assert code == 0
+    facts = json.loads(out)
+    assert facts == json.loads((tables / "r/run.json").read_text())
+    assert facts["command"].startswith("transferkit run lab.csv")
+
+
+def test_one_file_with_both_domains(cli, tables):
+    parts = [pl.read_csv(tables / f"{n}.csv").select("a", "b", "c", "kind").with_columns(site=pl.lit(n)) for n in ("lab", "clinic")]
+    pl.concat(parts).write_csv(tables / "both.csv")
+    asked = ["both.csv", "--domain-column", "site", "--target-domain", "clinic", "--label", "kind", "--json"]
+    code, out, _ = cli("run", *asked, "-o", "r", *FAST)
+    assert code == 0
+    assert json.loads(out)["task"]["sources"] == [{"name": "lab", "n": 90}]
+    code, _, err = cli("run", "both.csv", "--domain-column", "site", "--target-domain", "Rome", "--label", "kind")
+    assert code == 1
+    assert "Rome" in err
+
+
+def test_fit_a_method_on_an_unlabelled_target(cli, tables):
+    pl.read_csv(tables / "clinic.csv").drop("kind").write_csv(tables / "new.csv")
+    for method in ("source_only", "coral"):
+        code, out, _ = cli("fit", method, "lab.csv", "new.csv", "--label", "kind", "-o", method, "--json")
+        assert code == 0
+        assert json.loads(out)["score"] is None
+        assert cli("predict", method, "new.csv", "-o", f"{method}.csv")[0] == 0
+    code, out, _ = cli("fit", "coral", "lab.csv", "clinic.csv", "--label", "kind", "-o", "c2", "--set", "reg=0.5", "--json")
+    assert json.loads(out)["params"] == {"reg": 0.5}
+    assert json.loads(out)["score"] > 0.5
+
+
+def test_fit_refuses_an_unknown_parameter(cli, tables):
+    code, _, err = cli("fit", "coral", "lab.csv", "clinic.csv", "--label", "kind", "--set", "rge=1")
+    assert code == 1
+    assert "reg, centre, estimator" in err
+
+
+def test_gap(cli, tables):
+    code, out, _ = cli("gap", "lab.csv", "clinic.csv", "--label", "kind")
+    assert code == 0
+    assert "•" in out
+    code, out, _ = cli("gap", "lab.csv", "clinic.csv", "--label", "kind", "--json")
+    assert json.loads(out)["auc"] > 0.7
+    assert not list(tables.glob("runs"))
+
+
+def test_list_and_show(cli):
+    code, out, _ = cli("list", "--json")
+    assert "coral" in {card["name"] for card in json.loads(out)}
+    code, out, _ = cli("list", "--paradigm", "instance", "--task", "regression", "--json")
+    assert {card["paradigm"] for card in json.loads(out)} == {"instance"}
+    code, out, _ = cli("show", "coral", "--json")
+    assert [p["name"] for p in json.loads(out)["parameters"]] == ["reg", "centre", "estimator"]
+    code, _, err = cli("show", "corl")
+    assert (code, "Did you mean coral?" in err) == (1, True)
+    code, _, err = cli("list", "--paradigm", "magic")
+    assert (code, "feature" in err) == (1, True)
+
+
+def test_data_and_bench_lists(cli):
+    code, out, _ = cli("data", "list", "--json")
+    assert "digits" in {s["name"] for s in json.loads(out)}
+    assert cli("data", "show", "digits")[0] == 0
+    code, _, err = cli("data", "where", "digitz")
+    assert code == 1
+    assert "digits" in err
+    code, out, _ = cli("bench", "--json")
+    assert "office-caltech-surf" in json.loads(out)
+
+
+def bad(tables, name, text):
+    (tables / name).write_text(text)
+    return name
+
+
+def test_bad_input_is_one_line_that_names_what_is_wrong(cli, tables):
+    """Exit code 1, nothing on standard output, one line on standard error, no folder left."""
+    lab = (tables / "lab.csv").read_text()
+    bad(tables, "empty.csv", "")
+    bad(tables, "one_row.csv", "\n".join(lab.splitlines()[:2]))
+    bad(tables, "one_class.csv", "\n".join([lab.splitlines()[0], *[x for x in lab.splitlines() if x.endswith("oak")]]))
+    bad(tables, "other.csv", "x,y,z\n1,2,3\n4,5,6\n")
+    bad(tables, "new_class.csv", lab.replace("oak", "fir"))
+    bad(tables, "mixed.csv", lab.replace(lab.splitlines()[5].split(",")[0], "tall", 1))
+    bad(tables, "twice.csv", lab.replace("a,b,c,kind", "a,a,c,kind", 1))
+    bad(tables, "inf.csv", lab.replace(lab.splitlines()[5].split(",")[0], "inf", 1))
+    (tables / "cut.parquet").write_bytes((tables / "lab.parquet").read_bytes()[:700])
+    cases = [
+        (["missing.csv", "clinic.csv"], "missing.csv"),
+        (["empty.csv", "clinic.csv"], "empty.csv"),
+        (["lab.csv", "one_row.csv"], "2 rows"),
+        (["one_class.csv", "clinic.csv"], "two classes"),
+        (["lab.csv", "other.csv"], "column"),
+        (["lab.csv", "new_class.csv"], "fir"),
+        (["mixed.csv", "clinic.csv"], "mixed.csv"),
+        (["twice.csv", "clinic.csv"], "twice.csv"),
+        (["inf.csv", "clinic.csv"], "'a'"),
+        (["cut.parquet", "clinic.csv"], "cut.parquet"),
+        (["lab.csv", "clinic.csv", "--label", "kin"], "kin"),
+        (["lab.csv", "clinic.csv", "-m", "magic"], "magic"),
+    ]
+    for arguments, named in cases:
+        label = [] if "--label" in arguments else ["--label", "kind"]
+        code, out, err = cli("run", *arguments, *label, "-o", "refused")
+        assert code == 1, (arguments, err)
+        assert out == ""
+        assert re.fullmatch(r"transferkit: [^\n]+\n", err), (arguments, err)
+        assert named in err, (arguments, err)
+        assert not (tables / "refused").exists()
+
+
+def test_predict_refuses_what_is_not_a_model(cli, tables):
+    assert cli("run", "lab.csv", "clinic.csv", "--label", "kind", "-o", "r", *FAST)[0] == 0
+    code, _, err = cli("predict", "nowhere", "clinic.csv", "-o", "p.csv")
+    assert (code, "nowhere" in err) == (1, True)
+    pl.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}).write_csv(tables / "narrow.csv")
+    code, _, err = cli("predict", "r", "narrow.csv", "-o", "p.csv")
+    assert (code, "'c'" in err or "c" in err) == (1, True)
+    weights = next((tables / "r/model").glob("*.safetensors"))
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-4] + b"\0\1\2\3")
+    code, _, err = cli("predict", "r", "clinic.csv", "-o", "p.csv")
+    assert (code, weights.name in err) == (1, True)
+    assert not (tables / "p.csv").exists()

@@ -1,0 +1,83 @@
+"""Step 1: what is asked is settled or refused by name."""
+
+import numpy as np
+import pytest
+
+from transferkit import Domain, DomainError, ParamError, TransferTask
+from transferkit.pipeline.define import define
+
+X = np.arange(12.0).reshape(6, 2)
+
+
+def asked(y=None, yt=None, known=None, **options):
+    source = Domain(X, np.array([0, 1, 0, 1, 0, 1]) if y is None else y, name="lab")
+    return TransferTask(sources=[source], target=Domain(X, yt, known, name="clinic"), **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("sources", []),
+        ("sources", "a.csv"),
+        ("kind", "cluster"),
+        ("target_labels", "some"),
+        ("shots", 0),
+        ("seed", -1),
+        ("jobs", 0),
+        ("budget", 0),
+        ("target_domain", "Rome"),
+        ("source_domains", ["Rome"]),
+    ],
+)
+def test_an_option_out_of_range_is_named(option, value):
+    options = {"sources": ["a.csv"], "target": "b.csv", option: value}
+    with pytest.raises(ParamError, match=option):
+        TransferTask(**options)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (np.array([0, 1, 0, 1, 0, 1]), "classification"),
+        (np.array(list("ababab")), "classification"),
+        (np.array([0.5, 1.5, 2.5, 0.1, 0.2, 0.3]), "regression"),
+        (np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]), "classification"),
+    ],
+)
+def test_the_kind_follows_from_the_labels(y, kind):
+    assert define(asked(y)).kind == kind
+
+
+def test_many_whole_numbers_are_a_regression_unless_said_otherwise():
+    rows = np.arange(80.0).reshape(40, 2)
+    task = {"sources": [(rows, np.arange(40))], "target": rows}
+    assert define(TransferTask(**task)).kind == "regression"
+    assert define(TransferTask(**task, kind="classification")).kind == "classification"
+
+
+def test_a_regression_on_text_is_refused():
+    with pytest.raises(DomainError, match="numbers"):
+        define(asked(np.array(list("ababab")), kind="regression"))
+
+
+@pytest.mark.parametrize(
+    ("yt", "known", "settled"),
+    [
+        (None, None, "none"),
+        (np.zeros(6, int), None, "test"),
+        (np.zeros(6, int), np.arange(6) < 2, "few"),
+    ],
+)
+def test_target_labels_are_settled_from_what_is_there(yt, known, settled):
+    assert define(asked(yt=yt, known=known)).target_labels == settled
+
+
+def test_labels_that_are_asked_for_must_be_there():
+    with pytest.raises(DomainError, match="clinic: must have labels"):
+        define(asked(target_labels="few"))
+
+
+def test_sources_of_one_name_get_names_of_their_own():
+    source = Domain(X, np.array([0, 1, 0, 1, 0, 1]), name="lab")
+    defined = define(TransferTask(sources=[source, source], target=X))
+    assert [d.name for d in defined.sources] == ["lab_1", "lab_2"]
