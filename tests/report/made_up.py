@@ -51,7 +51,12 @@ def classification(classes: tuple[Any, ...] = CLASSES, seed: int = 0) -> dict[st
     k, n = len(classes), 295
     candidates = _candidates("accuracy", None, rng)
     anchor, winner = candidates[0], candidates[7]
-    anchor["score"], anchor["score_interval"], anchor["estimate"], anchor["estimate_interval"] = 0.298, [0.249, 0.353], 0.31, [0.26, 0.36]
+    anchor["score"], anchor["score_interval"], anchor["estimate"], anchor["estimate_interval"] = (
+        0.298,
+        [0.249, 0.353],
+        0.31,
+        [0.26, 0.36],
+    )
     winner["score"], winner["score_interval"], winner["evidence"] = 0.441, [0.385, 0.498], 0.71
     source, target = rng.dirichlet(np.full(k, 8.0)), rng.dirichlet(np.full(k, 3.0))
     counts = rng.multinomial(n, target)
@@ -74,8 +79,8 @@ def classification(classes: tuple[Any, ...] = CLASSES, seed: int = 0) -> dict[st
         "gap": {
             "auc": 0.981, "auc_p": 0.00498, "mmd2": 0.0131, "mmd_p": 0.0005, "proxy_a_distance": 1.87,
             "columns": [
-                {"name": f"surf_{i:03d}", "statistic": 0.6 - 0.02 * i, "effect": (-1) ** (i % 3) * (1.4 - 0.05 * i), "p": 1e-12 * 9**i,
-                 "q": min(1.0, 3e-11 * 9**i)} for i in range(20)
+                {"name": f"surf_{i:03d}", "statistic": 0.6 - 0.02 * i, "effect": (-1) ** (i % 3) * (1.4 - 0.05 * i),
+                 "p": 1e-12 * 9**i, "q": min(1.0, 3e-11 * 9**i)} for i in range(20)
             ],
             "label_shift": {"classes": list(classes), "source": source.tolist(), "target": target.tolist(), "tv": 0.144},
             "findings": [
@@ -90,9 +95,12 @@ def classification(classes: tuple[Any, ...] = CLASSES, seed: int = 0) -> dict[st
             "selector": "importance_weighted_validation", "anchor": anchor["id"], "winner": winner["id"], "adapted": True,
             "rule": "Source-only stays unless another candidate has more evidence by a margin and keeps most of its predictions.",
             "checks": [
-                {"check": "more_evidence", "value": 0.21, "threshold": 0.02, "passed": True, "says": "GFK has more evidence than the source's model."},
-                {"check": "no_collapse", "value": 0.94, "threshold": 0.5, "passed": True, "says": "All ten classes are still predicted."},
-                {"check": "agreement", "value": 0.48, "threshold": 0.5, "passed": False, "says": "It changes more than half of the predictions: look at a few."},
+                {"check": "more_evidence", "value": 0.21, "threshold": 0.02, "passed": True,
+                 "says": "GFK has more evidence than the source's model."},
+                {"check": "no_collapse", "value": 0.94, "threshold": 0.5, "passed": True,
+                 "says": "All ten classes are still predicted."},
+                {"check": "agreement", "value": 0.48, "threshold": 0.5, "passed": False,
+                 "says": "It changes more than half of the predictions: look at a few."},
             ],
             "reason": "GFK has the most evidence of all candidates and passes the checks that would have stopped it.",
         },
@@ -108,7 +116,8 @@ def classification(classes: tuple[Any, ...] = CLASSES, seed: int = 0) -> dict[st
         "confusion": {"labels": list(classes), "before": before, "after": after},
         "regression": None,
         "next_steps": [
-            "Label twenty rows of webcam, the ones on which GFK and the source's model differ, and run again with --target-labels few.",
+            "Label twenty rows of webcam, the ones on which GFK and the source's model differ, and run again with "
+            "--target-labels few.",
             "Watch the classes that lost: calculator and mug.",
         ],
     }  # fmt: skip
@@ -127,7 +136,11 @@ def regression(seed: int = 0) -> dict[str, Any]:
     }  # fmt: skip
     facts["gap"]["label_shift"] = None
     facts["candidates"][4] |= {"score": -52.3, "score_interval": [-80.0, -31.0]}
-    facts["guard"] |= {"winner": facts["guard"]["anchor"], "adapted": False, "reason": "No candidate was ahead by the margin."}
+    facts["guard"] |= {
+        "winner": facts["guard"]["anchor"],
+        "adapted": False,
+        "reason": "No candidate was ahead by the margin.",
+    }
     facts["verdict"] |= {"sentence": "Keep the source's model: adapting would probably make it worse.", "adapted": False,
                          "expected": 0.298, "expected_interval": [0.21, 0.36], "baseline": 0.298}  # fmt: skip
     return facts

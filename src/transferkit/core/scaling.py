@@ -35,7 +35,7 @@ class NormScaler(TransformerMixin, BaseEstimator):
     array([[0.6, 0.8]])
     """
 
-    _constraints: ClassVar = {}
+    _constraints: ClassVar[dict[str, Any]] = {}
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Measure the scale of the rows, of shape (n_samples, n_features)."""

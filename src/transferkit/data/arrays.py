@@ -13,7 +13,7 @@ from scipy import sparse
 from ..core.errors import DataError
 from ..core.protocols import Array
 from .matlab import hdf5_variables, mat_variables
-from .rows import Ask, Part, find_name, no_such_name, payload, reading
+from .rows import Ask, Part, find_name, no_such_name, opened, payload, reading
 
 __all__ = ["array_part", "float_rows", "read_hdf5", "read_mat", "read_npy", "read_npz", "read_svmlight", "split_labels"]
 
@@ -168,18 +168,19 @@ def float_rows(X: Any, origin: str) -> Any:
 
 def read_npy(path: Path, ask: Ask) -> Part:
     """One numpy array: rows without labels."""
-    with reading(str(path), "a numpy array"):
-        X = np.load(payload(path), allow_pickle=False)
+    with reading(str(path), "a numpy array"), opened(path) as file:
+        X = np.load(file, allow_pickle=False)
     return array_part({"X": X}, str(path), ask)
 
 
 def read_npz(path: Path, ask: Ask) -> Part:
     """Several numpy arrays, or a matrix that scipy saved."""
-    with reading(str(path), "numpy arrays", zipfile.BadZipFile):
-        with np.load(payload(path), allow_pickle=False) as file:
-            variables: dict[str, Any] = {name: file[name] for name in file.files}
+    with reading(str(path), "numpy arrays", zipfile.BadZipFile), opened(path) as file:
+        with np.load(file, allow_pickle=False) as saved:
+            variables: dict[str, Any] = {name: saved[name] for name in saved.files}
         if {"format", "shape", "data"} <= variables.keys():
-            variables = {"X": sparse.load_npz(payload(path))}
+            file.seek(0)
+            variables = {"X": sparse.load_npz(file)}
     return array_part(variables, str(path), ask)
 
 

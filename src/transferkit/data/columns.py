@@ -99,7 +99,7 @@ def _tidy(s: pl.Series, origin: str, text: bool) -> pl.Series:
     if kind == "date":
         if dtype == pl.Date:
             return s
-        if dtype.time_zone is not None:  # type: ignore[attr-defined]
+        if dtype.time_zone is not None:
             s = s.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return s.cast(pl.Datetime("us"))
     if kind == "number":
@@ -128,8 +128,8 @@ def _parse(s: pl.Series, origin: str) -> pl.Series:
         is_number = numbers.is_not_null()
         i, j = is_number.arg_max(), (is_number | s.is_null()).arg_min()
         raise DataError(
-            f"{origin}: column {s.name!r} must hold either numbers or text. Got {s[i]!r} in row {i + 1} and {s[j]!r} in row "  # type: ignore[operator]
-            f"{j + 1} of {len(s)}. Clean it; text is taken as text from a Parquet file or a data frame."  # type: ignore[operator]
+            f"{origin}: column {s.name!r} must hold either numbers or text. Got {s[i]!r} in row {i + 1} and {s[j]!r} in row "
+            f"{j + 1} of {len(s)}. Clean it; text is taken as text from a Parquet file or a data frame."
         )
     if s.n_unique() <= 3:
         lower = s.str.to_lowercase()
@@ -155,8 +155,7 @@ def _dates(s: pl.Series, origin: str) -> pl.Series:
         parsed = s.str.to_date("%Y-%m-%d", strict=False)
     elif first.str.contains(_DATETIME).all() and s.str.contains(_DATETIME).fill_null(True).all():
         zone = s.str.extract(r"(Z|[+-]\d{2}:?\d{2})$", 1).fill_null("Z").str.replace("Z", "+0000").str.replace(":", "")
-        clock = s.str.replace(r"(Z|[+-]\d{2}:?\d{2})$", "").str.replace("T", " ")
-        clock = clock.set(s.is_not_null() & (clock.str.len_chars() == 16), clock + ":00")
+        clock = s.str.replace(r"(Z|[+-]\d{2}:?\d{2})$", "").str.replace("T", " ").str.replace("^(.{16})$", "${1}:00")
         whole = pl.select(pl.concat_str([clock, zone])).to_series()
         parsed = whole.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False)
         parsed = parsed.dt.convert_time_zone("UTC").dt.replace_time_zone(None).alias(s.name)
@@ -165,7 +164,7 @@ def _dates(s: pl.Series, origin: str) -> pl.Series:
     wrong = parsed.is_null() & s.is_not_null()
     if wrong.any():
         row = wrong.arg_max()
-        raise DataError(f"{origin}: column {s.name!r} must hold dates that exist. Got {s[row]!r} in row {row + 1}.")  # type: ignore[operator]
+        raise DataError(f"{origin}: column {s.name!r} must hold dates that exist. Got {s[row]!r} in row {row + 1}.")
     return parsed
 
 
@@ -211,4 +210,4 @@ def unify(frames: Sequence[pl.DataFrame], origins: Sequence[str]) -> list[pl.Dat
                     f"column {name!r} must have one type in both. Got {kind_of(old)} in {origins[where]} and {kind_of(new)} "
                     f"in {origins[k]}."
                 )
-    return [frame.cast(dict(types)) for frame in frames]  # type: ignore[arg-type]
+    return [frame.cast(dict(types)) for frame in frames]

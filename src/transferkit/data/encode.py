@@ -76,7 +76,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
       a missing date is the source's mean.
     - Columns without any value in the source are dropped.
 
-    Sparse rows stay sparse: each column is divided by the root mean square of its entries other than 0 in the source (in
+    Sparse rows stay sparse: each column is divided by its largest absolute value in the source (in
     the target, for columns that are empty in the source), and nothing is centred or imputed.
 
     Examples
@@ -313,16 +313,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if bad and not self.impute_inf:
             row = frame[bad[0]].is_infinite().arg_max()
             raise DataError(
-                f"TableEncoder.{method}: column {bad[0]!r} must be finite, or impute_inf=True be given. Got inf in row {row + 1}."  # type: ignore[operator]
+                f"TableEncoder.{method}: column {bad[0]!r} must be finite, or impute_inf=True be given. Got inf in row {row + 1}."
             )
         return frame.with_columns(pl.when(pl.col(bad).is_finite()).then(pl.col(bad)).name.keep()) if bad else frame
 
     def _fit_sparse(self, X: Any, target: Domain | None) -> Self:
         self.n_features_in_ = X.shape[1]
         self.columns_ = [f"x{i}" for i in range(X.shape[1])]
-        size = _typical_size(self._sparse_rows(X, "fit"))
+        size = _largest(self._sparse_rows(X, "fit"))
         if target is not None:
-            size = np.where(size > 0, size, _typical_size(self._sparse_rows(target.X, "fit")))
+            size = np.where(size > 0, size, _largest(self._sparse_rows(target.X, "fit")))
         self.scales_ = 1 / np.where(size > 0, size, 1.0)
         return self
 
@@ -353,9 +353,7 @@ def _is_identifier(source: pl.Series, target: pl.Series | None) -> bool:
     return len(values[0]) > 1 and all(v.n_unique() == len(v) for v in values)
 
 
-def _typical_size(X: Any) -> Array:
-    """Root mean square of the entries other than 0, column by column."""
-    squares, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    np.add.at(squares, X.indices, X.data**2)
-    np.add.at(counts, X.indices, X.data != 0)
-    return np.sqrt(squares / np.maximum(counts, 1))
+def _largest(X: Any) -> Array:
+    """Largest absolute value of each column."""
+    largest: Array = abs(X).max(axis=0).toarray().ravel()
+    return largest

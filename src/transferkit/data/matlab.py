@@ -20,7 +20,7 @@ def mat_variables(path: Path) -> dict[str, Any]:
 
     Fields of a struct are called ``struct/field``.
     """
-    with reading(str(path), "MATLAB"):
+    with reading(str(path), "MATLAB", io.matlab.MatReadError):
         try:
             found = io.loadmat(payload(path))
         except NotImplementedError:  # scipy's way to say that it is version 7.3, which is HDF5

@@ -16,7 +16,7 @@ from typing import Any
 from ..core.errors import DataError
 from ..core.protocols import Array
 
-__all__ = ["Ask", "Part", "find_name", "first_line", "no_such_name", "payload", "reading"]
+__all__ = ["Ask", "Part", "find_name", "first_line", "no_such_name", "opened", "payload", "reading"]
 
 _SHOWN = 20  # names listed in a message
 
@@ -122,3 +122,11 @@ def payload(path: Path) -> str | io.BytesIO:
         return str(path)
     with reading(str(path), "gzip"):
         return io.BytesIO(gzip.decompress(path.read_bytes()))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The content as an open binary file, for libraries that forget to close a path they fail on."""
+    content = payload(path)
+    with open(content, "rb") if isinstance(content, str) else content as file:
+        yield file

@@ -8,6 +8,7 @@ import io
 import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,7 +46,7 @@ def table_part(frame: pl.DataFrame, origin: str, ask: Ask) -> Part:
         assert column is not None
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
-            raise DataError(f"{origin}: domain_column {column!r} must be filled in every row. Row {row + 1} is empty.")  # type: ignore[operator]
+            raise DataError(f"{origin}: domain_column {column!r} must be filled in every row. Row {row + 1} is empty.")
         groups = np.array(frame[column].cast(pl.String).to_list(), dtype=object)
         taken.append(column)
     if ask.label is not None:
@@ -176,9 +177,17 @@ def _columns(data: bytes, delimiter: str, names: list[str], origin: str, skip: i
 
 def read_parquet(path: Path, ask: Ask) -> Part:
     """Parquet."""
-    with reading(str(path), "Parquet", pl.exceptions.PolarsError):
-        frame = pl.read_parquet(payload(path), hive_partitioning=False, glob=False)
-    return table_part(tidy(frame, str(path), text=False), str(path), ask)
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    origin = str(path)
+    # Arrow's reader: a damaged page makes that of polars end the whole process.
+    with (
+        reading(origin, "Parquet", pa.ArrowException),
+        parquet.ParquetFile(payload(path), page_checksum_verification=True) as file,
+    ):
+        table = file.read()
+    return table_part(tidy(_frame(table, origin, "Parquet"), origin, text=False), origin, ask)
 
 
 def read_arrow(path: Path, ask: Ask) -> Part:
@@ -186,17 +195,25 @@ def read_arrow(path: Path, ask: Ask) -> Part:
     import pyarrow as pa
 
     origin, content = str(path), payload(path)
-    with reading(origin, "Arrow or Feather", pa.ArrowException, pl.exceptions.PolarsError):
+    with reading(origin, "Arrow or Feather", pa.ArrowException):
         buffer = pa.py_buffer(content.getvalue() if isinstance(content, io.BytesIO) else path.read_bytes())
         mark = bytes(buffer[:6])
         if mark.startswith(b"FEA1"):
             raise DataError(f"{origin}: the file must be Feather version 2. Got version 1, which Arrow has given up.")
         table = (pa.ipc.open_file if mark == b"ARROW1" else pa.ipc.open_stream)(buffer).read_all()
-        table.validate(full=True)  # a damaged file would crash whoever reads beyond its buffers
-        check_names(table.column_names, origin)
-        frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return table_part(tidy(frame, origin, text=False), origin, ask)
+    return table_part(tidy(_frame(table, origin, "Arrow or Feather"), origin, text=False), origin, ask)
+
+
+def _frame(table: Any, origin: str, kind: str) -> pl.DataFrame:
+    """The polars frame of an Arrow table, once its buffers are known to be sound: a bad offset would crash the process."""
+    import pyarrow as pa
+
+    with reading(origin, kind, pa.ArrowException, pl.exceptions.PolarsError):
+        table.validate(full=True)
+        names = [name.encode().decode() for name in table.column_names]
+        check_names(names, origin)
+        # Column by column: polars panics over metadata that are not UTF-8.
+        return pl.DataFrame([pl.Series(name, pl.from_arrow(column)) for name, column in zip(names, table.columns)])
 
 
 def read_excel(path: Path, ask: Ask) -> Part:
@@ -213,6 +230,9 @@ def read_excel(path: Path, ask: Ask) -> Part:
         check_names(names, origin)
         frame = book.load_sheet(0, header_row=0, schema_sample_rows=None).to_polars()
         frame.columns = names
+    # Excel knows no whole numbers: a column that holds only such was meant so.
+    whole = [c.name for c in frame if c.dtype == pl.Float64 and (c == c.round()).all()]
+    frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
     return table_part(tidy(frame, origin, text=True), origin, ask)
 
 

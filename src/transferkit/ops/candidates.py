@@ -45,7 +45,9 @@ def check_pair(selector: Any, source: Any, target: Any) -> tuple[Any, Array, Any
         if not isinstance(domain, Domain):
             raise DomainError(f"{here}: {name} must be a Domain. Got {type(domain).__name__}.")
     if source.y is None or not source.mask.all():
-        raise DomainError(f"{here}: source must be labelled in every row. Got labels for {int(source.mask.sum())} rows.")
+        raise DomainError(
+            f"{here}: source must be labelled in every row. Got labels for {int(source.mask.sum())} rows."
+        )
     try:
         Xs = check_array(source.X, accept_sparse="csr", dtype=(np.float64, np.float32))
         Xt = check_array(target.X, accept_sparse="csr", dtype=(np.float64, np.float32))

@@ -277,7 +277,9 @@ def mmd_test(
         return mmd_linear_test(X, Y, bandwidth=width, random_state=rng)
     K = _rbf(Z, Z, width)
     np.fill_diagonal(K, 0.0)
-    inside = np.zeros((n + m, n_permutations + 1))  # column b: which rows play X in permutation b; column 0 is the truth
+    inside = np.zeros(
+        (n + m, n_permutations + 1)
+    )  # column b: which rows play X in permutation b; column 0 is the truth
     inside[:n, 0] = 1
     for b in range(1, n_permutations + 1):
         inside[rng.permutation(n + m)[:n], b] = 1

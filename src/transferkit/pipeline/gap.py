@@ -151,7 +151,9 @@ def _findings(
         found.append(_about_shares(shares, shifted))
     if n < 50:
         found.append(
-            _says("One domain has fewer than 50 rows, so all numbers here are rough.", f"{n} rows", avoid=["adversarial"])
+            _says(
+                "One domain has fewer than 50 rows, so all numbers here are rough.", f"{n} rows", avoid=["adversarial"]
+            )
         )
     return found
 
@@ -190,7 +192,9 @@ def _about_columns(columns: ColumnTests) -> dict[str, Any]:
             fits=["feature"],
         )
     if moved <= max(1, d // 5):
-        return _says("A few columns carry the shift. Look at those first: a changed unit, code or sensor shows there.", number)
+        return _says(
+            "A few columns carry the shift. Look at those first: a changed unit, code or sensor shows there.", number
+        )
     return _says("The shift is spread over many columns.", number, fits=["feature"])
 
 
@@ -205,7 +209,9 @@ def _about_scale(test: DomainTest, per_domain: DomainTest) -> dict[str, Any]:
             avoid=["instance", "adversarial"],
         )
     if per_domain.auc < test.auc - 0.05:
-        return _says("An offset and scale of each column explains a part of the shift, not all.", number, fits=["feature"])
+        return _says(
+            "An offset and scale of each column explains a part of the shift, not all.", number, fits=["feature"]
+        )
     return _says("An offset and scale of each column does not explain the shift.", number, fits=["feature"])
 
 

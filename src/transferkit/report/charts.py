@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from .words import clean, evidence_first, finite, interval, interval_of, metric, number, params_text, percent, plural, shorten
+from .words import (
+    any_has,
+    clean,
+    evidence_first,
+    finite,
+    interval,
+    interval_of,
+    metric,
+    metric_name,
+    number,
+    params_text,
+    percent,
+    plural,
+    shorten,
+)
 
 __all__ = ["CLASS_COLOURS", "Chart", "all_charts", "plain"]
 
@@ -27,7 +41,8 @@ def plain(*lines: Any) -> str:
 
 def _axis(**more: Any) -> dict[str, Any]:
     return {
-        "type": "linear", "zeroline": False, "gridcolor": "@rule", "fixedrange": True, "automargin": True,
+        "type": "linear", "zeroline": False, "exponentformat": "power",
+        "gridcolor": "@rule", "fixedrange": True, "automargin": True,
         "tickfont": {"color": "@muted", "size": 12}, "title": {"font": {"color": "@muted", "size": 12}, "standoff": 10}, **more,
     }  # fmt: skip
 
@@ -65,20 +80,38 @@ def _rows(labels: Sequence[Any], strong: int | None = None) -> tuple[dict[str, A
 
 
 def _dots(x: Sequence[Any], y: Sequence[float], text: Sequence[str], **marker: Any) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "markers", "x": x, "y": y, "hovertext": text, "hoverinfo": "text", "marker": marker}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x,
+        "y": y,
+        "hovertext": text,
+        "hoverinfo": "text",
+        "marker": marker,
+    }
 
 
 def _threads(starts: Sequence[float], ends: Sequence[float], color: str = "@rule") -> dict[str, Any]:
     """One horizontal line a row, from its start to its end."""
     x = [v for a, b in zip(starts, ends) for v in (a, b, None)]
     y = [v for i in range(len(starts)) for v in (i, i, None)]
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "line": {"color": color, "width": 2}}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "hoverinfo": "skip",
+        "line": {"color": color, "width": 2},
+    }
 
 
 def _share_axis(values: Sequence[float], title: str, **more: Any) -> dict[str, Any]:
     lo, hi = (min(values), max(values)) if values else (0.0, 1.0)
-    pad = max(0.06 * (hi - lo), 0.02)
-    return _axis(title=_titled(title), tickformat=".0%", nticks=7, range=[max(lo - pad, -0.02), hi + pad], **more)
+    pad = 0.06 * (hi - lo) or 0.02
+    digits = 0 if hi - lo > 0.05 else 1
+    return _axis(
+        title=_titled(title), tickformat=f".{digits}%", nticks=7, range=[max(lo - pad, -pad / 2), hi + pad], **more
+    )
 
 
 def candidate_name(candidate: Mapping[str, Any]) -> str:
@@ -99,11 +132,19 @@ def shown_candidates(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     fitted = evidence_first(facts.get("candidates"))
     guard = facts.get("guard") or {}
     always = {guard.get("winner"), guard.get("anchor")}
-    keep = [c for c in fitted if c.get("id") in always or c.get("role") in ("baseline", "oracle")][:MOST_ROWS]
+    keep = [c for c in fitted if c.get("id") in always] + [
+        c for c in fitted if c.get("role") in ("baseline", "oracle")
+    ][:6]
     for c in fitted:
         if len(keep) < MOST_ROWS and c not in keep:
             keep.append(c)
     return [c for c in fitted if c in keep]
+
+
+def _floor(scores: Iterable[Any]) -> float:
+    """Where the axis of R^2 ends: a few disasters must not squeeze the other candidates into one line."""
+    values = [v for v in map(finite, scores) if v is not None]
+    return min([0.0, *(v for v in values if v >= _FLOOR)]) if min(values, default=0.0) < _FLOOR else float("-inf")
 
 
 def candidates_chart(facts: Mapping[str, Any]) -> Chart | None:
@@ -111,16 +152,22 @@ def candidates_chart(facts: Mapping[str, Any]) -> Chart | None:
     task, guard = facts.get("task") or {}, facts.get("guard") or {}
     name = task.get("metric")
     shown = shown_candidates(facts)
-    keys = [k for k in ("score", "estimate") if any(finite(c.get(k)) is not None for c in shown)]
+    keys = [k for k in ("score", "estimate") if any_has(shown, k)]
     if not shown:
         return None
     if not keys:
-        keys = ["evidence"] if any(finite(c.get("evidence")) is not None for c in shown) else []
+        keys = ["evidence"] if any_has(shown, "evidence") else []
     if not keys:
         return None
     offset = {keys[0]: 0.0} if len(keys) == 1 else {"score": -0.16, "estimate": 0.16}
-    spoken = {"score": "held-back score (not used in the choice)", "estimate": "label-free estimate", "evidence": "evidence"}
-    floor = _FLOOR if name != "accuracy" and "evidence" not in keys else float("-inf")
+    spoken = {
+        "score": "held-back score (not used in the choice)",
+        "estimate": "label-free estimate",
+        "evidence": "evidence",
+    }
+    floor = (
+        float("-inf") if name == "accuracy" or "evidence" in keys else _floor(c.get(key) for c in shown for key in keys)
+    )
     data, extent = [], []
     for key in keys:
         x, y, text, colours, symbols, less, more = [], [], [], [], [], [], []
@@ -140,7 +187,9 @@ def candidates_chart(facts: Mapping[str, Any]) -> Chart | None:
             text.append(plain(candidate_name(c), f"{spoken[key]}: {figure}" + (f" ({around})" if around else "")))
             role = c.get("role", "candidate")
             colours.append({"baseline": "@muted", "oracle": "@good"}.get(role, "@target"))
-            symbols.append("triangle-left" if value < floor else "circle-open" if key == "estimate" and len(keys) > 1 else "circle")
+            symbols.append(
+                "triangle-left" if value < floor else "circle-open" if key == "estimate" and len(keys) > 1 else "circle"
+            )
         outline = [2 if symbol.endswith("open") else 0 for symbol in symbols]
         trace = _dots(x, y, text, color=colours, symbol=symbols, size=10, line={"width": outline})
         trace["error_x"] = {
@@ -152,7 +201,9 @@ def candidates_chart(facts: Mapping[str, Any]) -> Chart | None:
     yaxis, narrow = _rows(_row_names(shown), winner)
     lo, hi = min(extent), max(extent)
     pad = 0.05 * (hi - lo) or max(0.02, 0.02 * abs(hi))
-    xaxis = _axis(title=_titled("evidence" if "evidence" in keys else clean(name)), range=[lo - pad, hi + pad], nticks=7)
+    xaxis = _axis(
+        title=_titled("evidence" if "evidence" in keys else metric_name(name)), range=[lo - pad, hi + pad], nticks=7
+    )
     if name == "accuracy" and "evidence" not in keys:
         xaxis["tickformat"] = ".0%"
     shapes = []
@@ -169,7 +220,9 @@ def candidates_chart(facts: Mapping[str, Any]) -> Chart | None:
         })  # fmt: skip
     label = f"Dot plot of {plural(len(shown), 'candidate')}, most evidence first. The table below holds the numbers."
     height = 64 + (38 if len(keys) > 1 else 30) * len(shown)
-    return _chart("candidates", label, height, data, _layout(xaxis=xaxis, yaxis=yaxis, shapes=shapes), narrow=narrow, keys=keys)
+    layout = _layout(xaxis=xaxis, yaxis=yaxis, shapes=shapes)
+    cut = floor > float("-inf")
+    return _chart("candidates", label, height, data, layout, narrow=narrow, keys=keys, cut=cut)
 
 
 def columns_chart(gap: Mapping[str, Any], most: int = 15) -> Chart | None:
@@ -180,12 +233,21 @@ def columns_chart(gap: Mapping[str, Any], most: int = 15) -> Chart | None:
         return None
     effects = [float(c["effect"]) for c in columns]
     text = [
-        plain(c.get("name"), f"effect: {number(c['effect'])}", f"q: {number(c.get('q'))}" if finite(c.get("q")) is not None else "")
+        plain(
+            c.get("name"),
+            f"effect: {number(c['effect'])}",
+            f"q: {number(c.get('q'))}" if finite(c.get("q")) is not None else "",
+        )
         for c in columns
     ]
     yaxis, narrow = _rows([c.get("name") for c in columns])
-    xaxis = _axis(title=_titled("effect size"), nticks=7, rangemode="tozero")
-    data = [_threads([0.0] * len(effects), effects), _dots(effects, list(range(len(effects))), text, color="@target", size=9)]
+    lo, hi = min(0.0, *effects), max(0.0, *effects)
+    pad = 0.05 * (hi - lo) or 0.05
+    xaxis = _axis(title=_titled("effect size"), nticks=7, range=[lo - pad, hi + pad])
+    data = [
+        _threads([0.0] * len(effects), effects),
+        _dots(effects, list(range(len(effects))), text, color="@target", size=9),
+    ]
     label = f"Dot plot of the {plural(len(columns), 'column')} that differ most between the domains."
     return _chart("columns", label, 64 + 26 * len(columns), data, _layout(xaxis=xaxis, yaxis=yaxis), narrow=narrow)
 
@@ -216,7 +278,9 @@ def shares_chart(gap: Mapping[str, Any]) -> Chart | None:
     return _chart("shares", label, 64 + 24 * len(rows), data, layout, narrow=narrow)
 
 
-def _colour_by_label(labels: Sequence[Any], order: Mapping[str, int], numbers: tuple[float, float] | None) -> dict[str, Any]:
+def _colour_by_label(
+    labels: Sequence[Any], order: Mapping[str, int], numbers: tuple[float, float] | None
+) -> dict[str, Any]:
     if numbers is not None:
         return {
             "color": [finite(v) for v in labels], "cmin": numbers[0], "cmax": numbers[1],
@@ -243,7 +307,10 @@ def embedding_charts(embedding: Mapping[str, Any] | None, kind: Any) -> tuple[li
     order = {name: i for i, name in enumerate(classes)}
     coloured = bool(classes or numbers) and None not in everything
     charts = []
-    for when, title in (("before", "Before: the columns as they came"), ("after", "After: as the chosen method sees them")):
+    for when, title in (
+        ("before", "Before: the columns as they came"),
+        ("after", "After: as the chosen method sees them"),
+    ):
         panel = embedding.get(when)
         if not panel:
             continue
@@ -252,15 +319,34 @@ def embedding_charts(embedding: Mapping[str, Any] | None, kind: Any) -> tuple[li
             points = [(finite(p[0]), finite(p[1])) for p in panel.get(side) or ()]
             named = labels[side] if len(labels[side]) == len(points) else [None] * len(points)
             said = "label" if side == "source" else "predicted"
-            text = [plain(side, f"{said}: {number(v) if numbers else clean(v)}" if v is not None else "") for v in named]
+            text = [
+                plain(side, f"{said}: {number(v) if numbers else clean(v)}" if v is not None else "") for v in named
+            ]
             marker = {"color": f"@{side}", "symbol": symbol, "size": 6, "opacity": 0.6, "line": {"width": 0}}
             data.append(_dots([p[0] for p in points], [p[1] for p in points], text, **marker))
             if coloured and len(labels[side]) == len(points):
                 views.append({**marker, **_colour_by_label(named, order, numbers)})
-        axis = {"showticklabels": False, "showgrid": False, "showline": True, "linecolor": "@rule", "mirror": True, "ticks": ""}
+        axis = {
+            "showticklabels": False,
+            "showgrid": False,
+            "showline": True,
+            "linecolor": "@rule",
+            "mirror": True,
+            "ticks": "",
+        }
         layout = _layout(xaxis=_axis(**axis), yaxis=_axis(**axis), margin={"l": 4, "r": 4, "t": 4, "b": 4})
         label = f"Scatter plot of both domains in two dimensions. {title}."
-        charts.append(_chart(f"embedding-{when}", label, 330, data, layout, title=title, views={"label": views} if len(views) == 2 else {}))
+        charts.append(
+            _chart(
+                f"embedding-{when}",
+                label,
+                330,
+                data,
+                layout,
+                title=title,
+                views={"label": views} if len(views) == 2 else {},
+            )
+        )
     return charts, classes
 
 
@@ -280,7 +366,12 @@ def classes_chart(per_class: Sequence[Mapping[str, Any]] | None) -> Chart | None
         return None
     before, after = ([float(r[k]) for r in rows] for k in ("before", "after"))
     text = [
-        plain(r.get("class"), f"before: {percent(r['before'])}", f"after: {percent(r['after'])}", plural(r.get("n", 0), "row"))
+        plain(
+            r.get("class"),
+            f"before: {percent(r['before'])}",
+            f"after: {percent(r['after'])}",
+            plural(r.get("n", 0), "row"),
+        )
         for r in rows
     ]
     at = list(range(len(rows)))
@@ -288,7 +379,13 @@ def classes_chart(per_class: Sequence[Mapping[str, Any]] | None) -> Chart | None
     data = [
         _threads(before, after),
         _dots(before, at, text, color="@muted", symbol="circle-open", size=9, line={"width": 2}),
-        _dots(after, at, text, color=["@good" if a >= b else "@bad" for b, a in zip(before, after)], size=10),
+        _dots(
+            after,
+            at,
+            text,
+            color=["@good" if a > b else "@bad" if a < b else "@muted" for b, a in zip(before, after)],
+            size=10,
+        ),
     ]
     layout = _layout(xaxis=_share_axis([*before, *after], "share of the class that is predicted right"), yaxis=yaxis)
     label = f"Dumbbell chart of {plural(len(rows), 'class', 'classes')}, before and after adapting."
@@ -302,13 +399,17 @@ def confusion_charts(confusion: Mapping[str, Any] | None) -> list[Chart]:
         return []
     charts = []
     for when, title in (("before", "Before"), ("after", "After")):
-        counts = confusion.get(when)
+        counts = [[v or 0 for v in row] for row in confusion.get(when) or ()]
         if not counts:
             continue
         shares = [[v / total if (total := sum(row)) else 0.0 for v in row] for row in counts]
         text = [
             [
-                plain(f"true: {clean(labels[i])}", f"predicted: {clean(labels[j])}", f"{plural(v, 'row')}, {percent(shares[i][j])}")
+                plain(
+                    f"true: {clean(labels[i])}",
+                    f"predicted: {clean(labels[j])}",
+                    f"{plural(v, 'row')}, {percent(shares[i][j])}",
+                )
                 for j, v in enumerate(row)
             ]
             for i, row in enumerate(counts)
@@ -322,14 +423,16 @@ def confusion_charts(confusion: Mapping[str, Any] | None) -> list[Chart]:
             trace["textfont"] = {"size": 11}
         at = list(range(len(labels)))
         ticks = {"tickvals": at, "ticktext": [plain(shorten(v, 12)) for v in labels], "showgrid": False, "ticks": ""}
-        size = 11 if len(labels) <= 12 else 9
+        size = 11 if len(labels) <= 12 else 9 if len(labels) <= 20 else 8
         font = {"tickfont": {"size": size, "color": "@muted"}}
         turned = -90 if max(len(shorten(v, 12)) for v in labels) * len(labels) > 24 else 0
         xaxis = _axis(**ticks, **font) | {"title": _titled("predicted"), "tickangle": turned}
         yaxis = _axis(**ticks, **font) | {"title": _titled("true"), "autorange": "reversed"}
         layout = _layout(xaxis=xaxis, yaxis=yaxis, margin={"l": 8, "r": 8, "t": 8, "b": 8})
         label = f"Confusion matrix of {len(labels)} classes, {when} adapting."
-        charts.append(_chart(f"confusion-{when}", label, 380, [trace], layout, title=title))
+        charts.append(
+            _chart(f"confusion-{when}", label, max(380, 110 + 13 * len(labels)), [trace], layout, title=title)
+        )
     return charts
 
 

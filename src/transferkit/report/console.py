@@ -33,9 +33,11 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
     guard, name = facts.get("guard") or {}, (facts.get("task") or {}).get("metric")
     fitted = words.evidence_first(facts.get("candidates"))
     always = {guard.get("winner"), guard.get("anchor")}
-    keep = sorted(fitted, key=lambda c: c.get("id") not in always and c.get("role") not in ("baseline", "oracle"))[:most]
+    keep = sorted(fitted, key=lambda c: c.get("id") not in always and c.get("role") not in ("baseline", "oracle"))[
+        :most
+    ]
     shown = [c for c in fitted if any(c is k for k in keep)]
-    has = {key: any(words.finite(c.get(key)) is not None for c in fitted) for key in ("evidence", "changed", "estimate", "score")}
+    has = {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "score")}
     if (get_console().width if width is None else width) < 64:
         has["changed"], has["estimate"] = False, has["estimate"] and not has["score"]
     source, target = words.domains(facts)
@@ -54,13 +56,20 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
     )  # fmt: skip
     table.add_column("", width=1)
     table.add_column("Candidate", overflow="fold", min_width=10)
-    for key, title in (("evidence", "Evidence"), ("changed", "Changed"), ("estimate", "Estimate"), ("score", "Held-back")):
+    for key, title in (
+        ("evidence", "Evidence"),
+        ("changed", "Changed"),
+        ("estimate", "Estimate"),
+        ("score", "Held-back"),
+    ):
         if has[key]:
             table.add_column(title, justify="right", no_wrap=True)
     for c in shown:
         chosen = c.get("id") == guard.get("winner")
         params = words.params_text(c.get("params"))
-        label = _safe(c.get("class") or c.get("method") or c.get("id")) + (f" [dim]{_safe(params)}[/dim]" if params else "")
+        label = _safe(c.get("class") or c.get("method") or c.get("id")) + (
+            f" [dim]{_safe(params)}[/dim]" if params else ""
+        )
         if c.get("role") in ("baseline", "oracle"):
             label += f" [dim]({c['role']})[/dim]"
         cells = {
@@ -83,7 +92,9 @@ def gap_table(gap: Mapping[str, Any] | None, most: int = 5) -> Table:
         The columns shown.
     """
     gap = gap or {}
-    table = Table(title="The gap between the domains", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title="The gap between the domains", title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     table.add_column("Measure", overflow="fold", min_width=8, max_width=24)
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("What it says", overflow="fold", ratio=1, min_width=12)
@@ -98,6 +109,8 @@ def gap_table(gap: Mapping[str, Any] | None, most: int = 5) -> Table:
         value = finding.get("number")
         says = _safe(finding.get("says")) + (f" ({_safe(words.number(value))})" if value is not None else "")
         fits, avoid = (", ".join(map(words.word, finding.get(key) or ())) for key in ("fits", "avoid"))
-        says += (f" Speaks for: {_safe(fits)}." if fits else "") + (f" Speaks against: {_safe(avoid)}." if avoid else "")
+        says += (f" Speaks for: {_safe(fits)}." if fits else "") + (
+            f" Speaks against: {_safe(avoid)}." if avoid else ""
+        )
         table.add_row("[bold]Finding[/bold]", "", says)
     return table

@@ -47,7 +47,10 @@ def render(facts: Mapping[str, Any], embedding: Mapping[str, Any] | None = None)
     style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
     charts, colour_classes = all_charts(facts, embedding)
     # Scripts are allowed by their hash alone, so that text from the data could not run even if it got into the page as markup.
-    scripts = [Markup(get_plotlyjs()), Markup(script)] if charts else [Markup(script)]
+    plotly = (
+        get_plotlyjs().replace("\r\n", "\n") if charts else ""
+    )  # a parser of HTML drops \r, and the hash would not fit
+    scripts = [Markup(text) for text in (plotly, script) if text]
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {' '.join(map(_hash, scripts))}"
 
     env = Environment(autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True)
@@ -71,20 +74,22 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
     fitted = words.evidence_first(candidates)
     confusion = facts.get("confusion") or {}
     anchor = next((c for c in fitted if c.get("id") == guard.get("anchor")), {})
+    name, per_class, shift = task.get("metric"), facts.get("per_class") or (), gap.get("label_shift") or {}
     return {
-        "facts": facts, "task": task, "guard": guard, "verdict": verdict, "gap": gap, "source_name": source, "target_name": target,
-        "metric": lambda value: words.metric(value, task.get("metric")),
-        "interval": lambda value: words.interval(value, task.get("metric")),
-        "anchor_name": anchor.get("class"), "candidate_name": candidate_name, "fitted": fitted, "unfitted": [c for c in candidates if c not in fitted],
-        "has": {key: any(words.finite(c.get(key)) is not None for c in fitted) for key in ("evidence", "changed", "estimate", "score")},
-        "gap_words": words.gap_in_words(gap), "strip": _strip(facts), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
-        "classes": sorted(facts.get("per_class") or (), key=lambda r: _gain(r)), "shown_classes": len(shown_classes(facts.get("per_class"))),
+        "facts": facts, "task": task, "guard": guard, "verdict": verdict, "gap": gap, "strip": _strip(facts),
+        "source_name": source, "target_name": target, "anchor_name": anchor.get("class"),
+        "metric": lambda value: words.metric(value, name), "metric_name": words.metric_name(name),
+        "interval": lambda value: words.interval(value, name), "candidate_name": candidate_name,
+        "fitted": fitted, "unfitted": [c for c in candidates if c.get("status", "fitted") != "fitted"],
+        "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "score")},
+        "gap_words": words.gap_in_words(gap), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
+        "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],
-        "shares": list(zip(*((gap.get("label_shift") or {}).get(key) or () for key in ("classes", "source", "target")))),
+        "shares": list(zip(*(shift.get(key) or () for key in ("classes", "source", "target")))),
     }  # fmt: skip
 
 
-def _gain(row: Mapping[str, Any]) -> float:
+def _loss(row: Mapping[str, Any]) -> float:
     before, after = words.finite(row.get("before")), words.finite(row.get("after"))
     return 0.0 if before is None or after is None else before - after
 
@@ -92,7 +97,7 @@ def _gain(row: Mapping[str, Any]) -> float:
 def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """The verdict's picture: the expected score against the baseline's on one scale, positions in per cent of its width."""
     task, guard, verdict = (facts.get(key) or {} for key in ("task", "guard", "verdict"))
-    name, key = task.get("metric"), words.main_scale(facts)
+    name, key = task.get("metric"), "score" if verdict.get("basis") == "held-back labels" else "estimate"
     by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
     anchor, winner = by_id.get(guard.get("anchor")) or {}, by_id.get(guard.get("winner")) or {}
     rows = []
@@ -117,13 +122,17 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
         row["at"] = place(row["value"])
         row["from"], row["to"] = map(place, row["ends"] or (row["value"], row["value"]))
         row["text"], row["around"] = words.metric(row["value"], name), words.interval(row["ends"], name)
-    ticks = [{"at": place(v), "text": words.percent(v, 0) if name == "accuracy" else words.number(v)} for v in (lo, (lo + hi) / 2, hi)]
+    ticks = [
+        {"at": place(v), "text": words.percent(v, 0) if name == "accuracy" else words.number(v)}
+        for v in (lo, (lo + hi) / 2, hi)
+    ]
     return {"rows": rows, "ticks": ticks}
 
 
 def _worst_pairs(confusion: Mapping[str, Any], most: int = 15) -> list[dict[str, Any]]:
     """The pairs of classes that are mistaken for each other most often, by what is left after adapting."""
-    labels, after, before = confusion["labels"], confusion.get("after") or (), confusion.get("before") or ()
+    labels, before = confusion["labels"], confusion.get("before")
+    after = confusion.get("after") or before or ()
     pairs = [
         {"true": labels[i], "predicted": labels[j], "after": n, "before": before[i][j] if before else None}
         for i, row in enumerate(after)

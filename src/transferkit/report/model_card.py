@@ -11,7 +11,7 @@ from . import words
 __all__ = ["model_card"]
 
 # What Markdown or HTML reads as markup, anywhere in a line or only where it begins one.
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~&$]|^[-+#=]|(?<=^\d)[.)])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~&$]|^[-+#=]|(?<=^\d)[.)](?= ))")
 
 
 def model_card(facts: Mapping[str, Any]) -> str:
@@ -37,7 +37,10 @@ def model_card(facts: Mapping[str, Any]) -> str:
     winner = next((c for c in candidates if c.get("id") == guard.get("winner")), {})
     source, target = words.domains(facts)
     parts = [
-        [f"# {_safe(winner.get('class') or 'Transfer model')}: {_safe(source)} → {_safe(target)}", _safe(verdict.get("sentence"))],
+        [
+            f"# {_safe(winner.get('class') or 'Transfer model')}: {_safe(source)} → {_safe(target)}",
+            _safe(verdict.get("sentence")),
+        ],
         ["## Intended use", _use(task, target)],
         ["## Data", *_data(task, facts.get("prepare") or {})],
         ["## How it was chosen", *_choice(guard, winner, candidates)],
@@ -45,7 +48,9 @@ def model_card(facts: Mapping[str, Any]) -> str:
         ["## Limits", *_limits(facts)],
         ["## How it was made", *_made(facts)],
     ]
-    text = "\n\n".join("\n\n".join(line for line in part if line) for part in parts if part is parts[0] or any(part[1:]))
+    text = "\n\n".join(
+        "\n\n".join(line for line in part if line) for part in parts if part is parts[0] or any(part[1:])
+    )
     return text + "\n"
 
 
@@ -77,7 +82,10 @@ def _use(task: Mapping[str, Any], target: str) -> str:
 def _data(task: Mapping[str, Any], prepare: Mapping[str, Any]) -> list[str]:
     rows = [
         [_safe(d.get("name")), role, words.number(d.get("n")), _safe(d.get("path")), _safe(d.get("sha256"))]
-        for role, group in (("source", task.get("sources") or []), ("target", [task["target"]] if task.get("target") else []))
+        for role, group in (
+            ("source", task.get("sources") or []),
+            ("target", [task["target"]] if task.get("target") else []),
+        )
         for d in group
     ]
     labels = {
@@ -90,7 +98,9 @@ def _data(task: Mapping[str, Any], prepare: Mapping[str, Any]) -> list[str]:
     return [
         _table(["Domain", "Role", "Rows", "File", "SHA-256"], rows),
         said,
-        f"Classes: {', '.join(_safe(c) for c in classes[:50])}{', and more' if len(classes) > 50 else ''}." if classes else "",
+        f"Classes: {', '.join(_safe(c) for c in classes[:50])}{', and more' if len(classes) > 50 else ''}."
+        if classes
+        else "",
         _list([_safe(note) for note in prepare.get("notes") or ()]),
     ]
 
@@ -123,17 +133,17 @@ def _measured(facts: Mapping[str, Any]) -> list[str]:
     for c in facts.get("candidates") or ():
         if c.get("id") in (guard.get("winner"), guard.get("anchor")):
             what = "this model" if c.get("id") == guard.get("winner") else "baseline"
-            cells = [
-                f"{words.metric(c.get(key), name)}{f' ({around})' if (around := words.interval(c.get(f'{key}_interval'), name)) else ''}"
-                for key in ("estimate", "score")
-            ]
+            cells = []
+            for key in ("estimate", "score"):
+                around = words.interval(c.get(f"{key}_interval"), name)
+                cells.append(words.metric(c.get(key), name) + (f" ({around})" if around else ""))
             rows.append([_safe(c.get("class")), what, *cells])
     said = {
         "held-back labels": "The verdict rests on held-back labels.",
         "label-free estimate": "The verdict rests on an estimate made without target labels.",
         "none": "Nothing could be measured or estimated on the target.",
     }.get(verdict.get("basis") or "", "")
-    unit = {"accuracy": "accuracy", "r2": "R²"}.get(name or "", _safe(name) or "score")
+    unit = _safe(words.metric_name(name))
     return [_table(["Method", "", f"Label-free estimate ({unit})", f"On held-back labels ({unit})"], rows), said]
 
 
@@ -145,7 +155,9 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
     lost = [
         _safe(r.get("class"))
         for r in facts.get("per_class") or ()
-        if (b := words.finite(r.get("before"))) is not None and (a := words.finite(r.get("after"))) is not None and a < b
+        if (b := words.finite(r.get("before"))) is not None
+        and (a := words.finite(r.get("after"))) is not None
+        and a < b
     ]
     if lost:
         lines.append(f"Worse than without adapting on {', '.join(lost[:10])}{', and more' if len(lost) > 10 else ''}.")
@@ -153,7 +165,9 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
     if task.get("classes"):
         lines.append("It only ever predicts the classes that are listed above.")
     if task:
-        lines.append("If the target moves on, these numbers no longer hold: measure the gap again with `transferkit gap`.")
+        lines.append(
+            "If the target moves on, these numbers no longer hold: measure the gap again with `transferkit gap`."
+        )
     return [_list(lines)]
 
 

@@ -39,7 +39,7 @@
     const data = chart.data.map((trace, i) => (views[i] ? { ...trace, marker: views[i] } : trace));
     let layout = narrow.matches && !printing ? merge(chart.layout, chart.narrow) : chart.layout;
     layout = { ...layout, height: chart.height };
-    if (printing) layout.width = box.closest(".pair") ? (PRINT_WIDTH - 24) / 2 : PRINT_WIDTH;
+    if (printing) layout.width = box.closest(".pair:not(.wide)") ? (PRINT_WIDTH - 24) / 2 : PRINT_WIDTH;
     else layout.autosize = true;
     Plotly.react(box, paint(data), paint(layout), { displayModeBar: false, responsive: true, showTips: false });
   };

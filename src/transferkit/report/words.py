@@ -9,14 +9,15 @@ from numbers import Integral, Real
 from typing import Any
 
 __all__ = [
-    "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of", "main_scale", "metric", "number",
-    "params_text", "percent", "plural", "pvalue", "shorten", "word",
+    "any_has", "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of", "metric",
+    "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shorten", "word",
 ]  # fmt: skip
 
 DASH = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-# Control characters would break a page or a terminal; the tab and the newline become spaces.
-_CONTROL = {code: " " if code in (9, 10, 13) else "\ufffd" for code in (*range(32), *range(127, 160))}
+# Control characters would break a page or a terminal; the tab and whatever ends a line become spaces.
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "\ufffd")
+_CONTROL |= dict.fromkeys((9, 10, 13, 0x85, 0x2028, 0x2029), " ")
 
 
 def clean(text: Any) -> str:
@@ -26,15 +27,27 @@ def clean(text: Any) -> str:
     return str(text).encode("utf-8", "replace").decode("utf-8").translate(_CONTROL)
 
 
+def _columns(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def shorten(text: Any, width: int) -> str:
-    """Text cut to `width` columns; an East Asian wide character takes two."""
+    """Text cut to about `width` columns in its middle, since names often differ at the end; a wide character takes two."""
     text = clean(text)
-    used = 0
-    for i, char in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        if used > width:
-            return text[: max(i - 1, 1)].rstrip() + "…"
-    return text
+    if sum(map(_columns, text)) <= width:
+        return text
+
+    def fitting(chars: Iterable[str], room: int) -> int:
+        taken = 0
+        for char in chars:
+            room -= _columns(char)
+            if room < 0:
+                break
+            taken += 1
+        return max(taken, 1)
+
+    head, tail = fitting(text, (2 * width) // 3 - 1), fitting(reversed(text), width // 3)
+    return f"{text[:head].rstrip()}…{text[-tail:].lstrip()}"
 
 
 def finite(value: Any) -> float | None:
@@ -50,7 +63,7 @@ def number(value: Any, digits: int = 3) -> str:
     if x is None:
         return clean(value) if isinstance(value, str) else DASH
     size = abs(x)
-    if size >= 1e6 and not (isinstance(value, Integral) and size < 1e12) or 0 < size < 1e-3:
+    if (size >= 1e6 and not (isinstance(value, Integral) and size < 1e12)) or 0 < size < 1e-3:
         mantissa, exponent = f"{x:.{digits - 1}e}".split("e")
         text = f"{float(mantissa):g}×10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     elif isinstance(value, Integral) or size >= 10**digits:
@@ -71,7 +84,12 @@ def metric(value: Any, name: Any) -> str:
     if name == "accuracy":
         return percent(value)
     x = finite(value)
-    return DASH if x is None else number(x) if abs(x) >= 1000 else f"{x:.3f}".replace("-", "−")
+    return DASH if x is None else number(x) if abs(x) >= 10 else f"{x:.3f}".replace("-", "−")
+
+
+def metric_name(name: Any) -> str:
+    """A metric as a word."""
+    return {"accuracy": "accuracy", "r2": "R²"}.get(name or "", word(name) or "score")
 
 
 def interval_of(value: Any) -> tuple[float, float] | None:
@@ -127,13 +145,9 @@ def evidence_first(candidates: Iterable[Mapping[str, Any]] | None) -> list[Mappi
     return sorted(fitted, key=lambda c: (finite(c.get("evidence")) is None, -(finite(c.get("evidence")) or 0.0)))
 
 
-def main_scale(facts: Mapping[str, Any]) -> str | None:
-    """Which of a candidate's numbers the verdict stands on: ``"score"`` (held-back labels), ``"estimate"`` or None."""
-    fitted = evidence_first(facts.get("candidates"))
-    for key in ("score", "estimate"):
-        if any(finite(c.get(key)) is not None for c in fitted):
-            return key
-    return None
+def any_has(candidates: Iterable[Mapping[str, Any]], key: str) -> bool:
+    """Whether any of the candidates has this number."""
+    return any(finite(c.get(key)) is not None for c in candidates)
 
 
 def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -148,7 +162,13 @@ def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
 
     auc, mmd2, distance = (finite(gap.get(key)) for key in ("auc", "mmd2", "proxy_a_distance"))
     if auc is not None:
-        grades = ((0.55, "hardly"), (0.65, "a little"), (0.8, "clearly"), (0.95, "strongly"), (math.inf, "almost entirely"))
+        grades = (
+            (0.55, "hardly"),
+            (0.65, "a little"),
+            (0.8, "clearly"),
+            (0.95, "strongly"),
+            (math.inf, "almost entirely"),
+        )
         grade = next(text for limit, text in grades if max(auc, 1 - auc) < limit)
         says = (
             f"The domains differ {grade}. Shown one row of each, a classifier tells which is the target's {percent(auc, 0)} "

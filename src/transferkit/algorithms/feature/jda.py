@@ -24,9 +24,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "portfolio": ({"n_components": 30}, {"n_components": 100}),
-    "paper": (
-        "Long, Wang, Ding, Sun & Yu. Transfer Feature Learning with Joint Distribution Adaptation. ICCV 2013."
-    ),
+    "paper": ("Long, Wang, Ding, Sun & Yu. Transfer Feature Learning with Joint Distribution Adaptation. ICCV 2013."),
     "url": "https://doi.org/10.1109/ICCV.2013.274",
 }
 
@@ -128,7 +126,9 @@ class JDA(FeatureTransfer):
 
     def _fit_map(self, data: TransferData) -> Array:
         if data.task != "classification":
-            raise DomainError("JDA.fit: y must hold classes, which the target is relabelled with. Unknown label type: numbers.")
+            raise DomainError(
+                "JDA.fit: y must hold classes for the target's pseudo-labels. Unknown label type: continuous."
+            )
         X = np.asarray(stack(data.Xs, data.Xt), dtype=np.float64)
         if self.normalize:
             X = unit_rows(X)
@@ -139,12 +139,12 @@ class JDA(FeatureTransfer):
         labels = np.concatenate([data.ys, data.yt])
         codes = np.full(len(data.Xt), -1)
         codes[data.known] = data.codes_t
-        for self.n_iter_ in range(1, self.n_iter + 1):
+        for n_done in range(1, self.n_iter + 1):
             E = mmd_vectors(len(data.Xs), len(data.Xt), data.codes, codes)
             A = problem.solve(E, self.reg, self.n_components)
             self.components_, self.n_components_ = A.astype(data.Xs.dtype), A.shape[1]
             Zs = self._map(data.Xs, "source")
-            if self.n_iter_ == self.n_iter or data.known.all():
+            if n_done == self.n_iter or data.known.all():
                 break
             Zt = self._map(data.Xt, "target")
             inner = fit_inner(self, data.task, stack(Zs, Zt[data.known]), labels)
@@ -153,6 +153,7 @@ class JDA(FeatureTransfer):
             if (relabelled == codes).all():
                 break
             codes = relabelled
+        self.n_iter_ = n_done
         return Zs
 
     def _map(self, X: Array, domain: str) -> Array:

@@ -29,8 +29,8 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
-    "paper": "Own rule. Parts: Hu et al. Mixed Samples as Probes for Unsupervised Model Selection. NeurIPS 2023; EnsV 2024.",
-    "url": "https://arxiv.org/abs/2410.22188",
+    "paper": "Own rule. Its vote: Hu et al. Towards Reliable Model Selection for Unsupervised Domain Adaptation. NeurIPS 2024.",
+    "url": "https://openreview.net/forum?id=rI7kbFTSpr",
 }
 
 __all__ = ["ConsensusGuard"]
@@ -95,7 +95,7 @@ class ConsensusGuard(BaseEstimator):
     ----------
     Lopez-Paz & Oquab. Revisiting Classifier Two-Sample Tests. ICLR 2017 (check 1).
     Vinh, Epps & Bailey. Information Theoretic Measures for Clusterings Comparison. JMLR 11, 2010 (check 2).
-    Hu, Luo, Liang et al. Towards Reliable Model Selection for Unsupervised Domain Adaptation. NeurIPS 2024 (the vote).
+    Hu, Luo, Liang & Foo. Towards Reliable Model Selection for Unsupervised Domain Adaptation. NeurIPS 2024 (the vote).
 
     Examples
     --------
@@ -244,7 +244,7 @@ class ConsensusGuard(BaseEstimator):
         says = (
             f"The domains differ (a domain classifier reaches AUC {facts.auc:.2f})."
             if passed
-            else f"The rows of the two domains are distributed alike (domain AUC {facts.auc:.2f}), so there is no shift to adapt to."
+            else f"The rows of the domains are distributed alike (domain AUC {facts.auc:.2f}): no shift to adapt to."
         )
         return finding("shift", facts.auc, self.min_auc, passed, says)
 

@@ -43,7 +43,7 @@ class RegressionGuard(BaseEstimator):
     anchor : fitted regressor, default=None
         The fall-back, usually trained on the source alone. Must be given before `score`. It scores 0.
     candidates : sequence of fitted regressors, default=()
-        Their median is what a candidate should be near to.
+        Their median is what a candidate should be near to; the anchor is not counted. Empty leaves that check open.
     min_auc : float in [0.5, 1], default=0.60
         Domain AUC at or below which there is no shift to adapt to.
     min_implausible : float in [0, inf), default=0.25
@@ -149,6 +149,7 @@ class RegressionGuard(BaseEstimator):
         check_params(self, method="score")
         shift, plausible, reference, median, base, spread = self._facts(source, target)
         new = _predict(candidate, target)
+        median = new if median is None else median
         scale = reference.std() or spread
         if np.abs(new - base).max() <= 1e-9 * scale:
             same = "The candidate says the same as source-only on every target row, so there is nothing to gain."
@@ -179,8 +180,8 @@ class RegressionGuard(BaseEstimator):
             ),
             finding(
                 "median", nearer, 0.0, nearer > 0,
-                f"The candidate is {'nearer to' if nearer > 0 else 'no nearer to'} the median of all candidates"
-                f" {'than' if nearer > 0 else 'than'} source-only.",
+                f"The candidate is {'nearer to' if nearer > 0 else 'no nearer to'} the median of all candidates than"
+                " source-only.",
             ),
         ]  # fmt: skip
         if not shift["passed"]:
@@ -220,8 +221,9 @@ class RegressionGuard(BaseEstimator):
             f"Source-only's predictions on the target lie {distance / spread:.2g} standard deviations from those on the"
             f" source, {'which cannot be if the values are alike' if lost else 'which may well be true'}.",
         )  # fmt: skip
-        everyone = [base, *(_predict(c, target) for c in self.candidates)]
-        return shift, plausible, reference, np.median(everyone, axis=0), base, spread
+        guesses = [_predict(c, target) for c in self.candidates]
+        median = np.median(guesses, axis=0) if guesses else None
+        return shift, plausible, reference, median, base, spread
 
     def _chance(self, A: Array, B: Array, rng: np.random.RandomState) -> float:
         """99 % quantile of the Wasserstein distance between random divisions of both samples."""

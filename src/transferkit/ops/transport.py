@@ -1,0 +1,223 @@
+"""Optimal transport between two sets of rows: costs, exact and entropic plans, and the map that a plan stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import logsumexp
+from sklearn.metrics import pairwise_distances_argmin
+
+from ..core.protocols import Array
+from ..core.validation import TransferData
+
+__all__ = ["EntropicPlan", "barycentric", "displace", "exact_plan", "sinkhorn", "squared_distances", "transport_cost"]
+
+_CHECK_EVERY = 10  # iterations between two looks at the error
+_WINDOW = 4  # looks between two choices of the over-relaxation; the first still feels the choice before
+_NEAR = 0.1  # marginal error below which over-relaxation may begin
+_ABSORB = 1e8  # scalings beyond this move into the potentials, so that no product under- or overflows
+_SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
+_WARM_UP = 50  # iterations at most at each larger reg
+_COARSE = 1e-4  # marginal error that single precision reaches with room to spare
+
+
+def squared_distances(X: Array, Y: Array) -> Array:
+    """Squared Euclidean distances of shape (n_x, n_y) in double precision, by one matrix product."""
+    origin = Y.mean(axis=0, dtype=np.float64)  # near the origin less cancels in |x|^2 + |y|^2 - 2xy
+    X, Y = X - origin, Y - origin
+    distances = X @ Y.T
+    distances *= -2
+    distances += np.einsum("ij,ij->i", X, X)[:, None]
+    distances += np.einsum("ij,ij->i", Y, Y)
+    return np.maximum(distances, 0, out=distances)
+
+
+def transport_cost(data: TransferData, norm: str | None, limit_max: float) -> Array:
+    """Cost of moving each source row onto each target row, of shape (n_source, n_target).
+
+    Parameters
+    ----------
+    data : TransferData
+        The checked domains.
+    norm : {"median", "max"} or None
+        What the squared distances are divided by; a cost whose divisor is 0 stays as it is.
+    limit_max : float
+        For classes, the cost of moving a source row onto a target row that is known to be of another class, in units
+        of the largest cost.
+    """
+    cost = squared_distances(data.Xs, data.Xt)
+    if norm is not None:
+        cost /= float(np.median(cost) if norm == "median" else cost.max()) or 1.0
+    if data.task == "classification" and len(data.yt):
+        wrong = np.zeros(cost.shape, dtype=bool)
+        wrong[:, data.known] = data.codes[:, None] != data.codes_t
+        cost[wrong] = limit_max * cost.max()
+    return cost
+
+
+def exact_plan(cost: Array, max_iter: int) -> tuple[sparse.csr_matrix, bool]:
+    """The cheapest plan between uniform weights, by the network simplex of POT.
+
+    Returns
+    -------
+    plan : CSR matrix of shape (n_source, n_target)
+        At most ``n_source + n_target - 1`` entries are not zero.
+    optimal : bool
+        False where `max_iter` pivots were not enough.
+    """
+    from ot import emd  # here, because importing POT loads every array library that is installed
+
+    n, m = cost.shape
+    plan, log = emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_iter, log=True)
+    return sparse.csr_matrix(plan), log["warning"] is None
+
+
+@dataclass(frozen=True, eq=False)
+class EntropicPlan:
+    """What `sinkhorn` found.
+
+    Attributes
+    ----------
+    plan : array of shape (n_source, n_target)
+        ``exp((f[:, None] + g - cost) / reg)``.
+    f, g : arrays of shape (n_source,) and (n_target,)
+        Dual potentials, in the cost's unit.
+    error : float
+        Largest L1 distance of a marginal from its weights.
+    n_iter : int
+        Iterations spent at the wanted `reg`.
+    """
+
+    plan: Array
+    f: Array
+    g: Array
+    error: float
+    n_iter: int
+
+
+def sinkhorn(
+    cost: Array,
+    reg: float,
+    *,
+    max_iter: int = 1000,
+    tol: float = 1e-6,
+    start: tuple[Array, Array] | None = None,
+) -> EntropicPlan:
+    """Minimise ``<P, cost> + reg * sum P (log P - 1)`` over plans P between uniform weights.
+
+    Parameters
+    ----------
+    cost : array of shape (n_source, n_target)
+        Finite costs.
+    reg : float
+        Entropic regularisation, in the cost's unit.
+    max_iter : int
+        Iterations at most at this `reg`.
+    tol : float
+        Stops when both marginals are within this L1 distance of the weights.
+    start : pair of arrays, optional
+        Potentials to start from, as of a similar problem.
+
+    Notes
+    -----
+    Scalings are multiplied in the plain domain, where an iteration is two matrix-vector products. Three things make it
+    stable: every stage starts with one step in the log domain, after which no row or column of the kernel is empty;
+    scalings that grow are absorbed into the potentials [1]_; and a `reg` far below the cost's range is approached
+    through larger ones. Two make it quick: single precision as long as the error is large, and over-relaxation [2]_.
+    Sinkhorn is a block Gauss-Seidel iteration near its solution, so that for a rate ``r`` the best factor is
+    ``2 / (1 + sqrt(1 - r))``; the rate is measured as the iterations go. Where the error grows, the last good potentials
+    come back, with factor 1.
+
+    References
+    ----------
+    .. [1] Schmitzer. Stabilized Sparse Scaling Algorithms for Entropy Regularized Transport Problems. SIAM J. Sci.
+       Comput. 2019.
+    .. [2] Thibault, Chizat, Dossal & Papadakis. Overrelaxed Sinkhorn-Knopp Algorithm for Regularized Optimal
+       Transport. Algorithms 2021.
+    """
+    n, m = cost.shape
+    f, g = start if start is not None else (np.zeros(n), np.zeros(m))
+    spread = float(cost.max() - cost.min())
+    if start is None:
+        warm = spread / _SHARP
+        while warm > reg:
+            f, g, _ = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
+            warm /= 4
+    spent = 0
+    if tol < _COARSE:
+        f, g, spent = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32)
+    f, g, more = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64)
+    plan = _kernel(cost, reg, f, g, np.float64)
+    error = max(np.abs(plan.sum(axis=1) - 1 / n).sum(), np.abs(plan.sum(axis=0) - 1 / m).sum())
+    return EntropicPlan(plan, f, g, float(error), spent + more)
+
+
+def _kernel(cost: Array, reg: float, f: Array, g: Array, dtype: type) -> Array:
+    exponent = f[:, None] - cost
+    exponent += g
+    exponent /= reg
+    if dtype is np.float64:
+        return np.exp(exponent, out=exponent)
+    return np.exp(exponent.astype(dtype))
+
+
+def _scale(
+    cost: Array, reg: float, f: Array, g: Array, max_iter: int, tol: float, dtype: type
+) -> tuple[Array, Array, int]:
+    """Scale to uniform marginals at one `reg`, from the potential g; gives f, g and the iterations used."""
+    n, m = cost.shape
+    f = -reg * (logsumexp((g - cost) / reg, axis=1) + np.log(n))
+    g = -reg * (logsumexp((f[:, None] - cost) / reg, axis=0) + np.log(m))
+    good = f, g
+    kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
+    relax, ceiling = 1.0, 2.0
+    errors: list[float] = []
+    with np.errstate(all="ignore"):  # a step that overshoots is seen in its error and taken back
+        for iteration in range(1, max_iter + 1):
+            rows = n * u * (kernel @ v)  # 1 where the marginal is met
+            u /= rows**relax
+            columns = m * v * (u @ kernel)
+            v /= columns**relax
+            if iteration % _CHECK_EVERY and iteration < max_iter:
+                continue
+            error = max(float(np.abs(rows - 1).mean()), float(np.abs(columns - 1).mean()))
+            errors.append(error)
+            if relax > 1 and not error <= 2 * errors[0]:
+                ceiling, relax, errors = max(1.0, 2 - 4 * (2 - relax)), 1.0, []
+                f, g = good
+            else:
+                moved = f + reg * np.log(u, dtype=np.float64), g + reg * np.log(v, dtype=np.float64)
+                if error <= tol or iteration == max_iter:
+                    return *moved, iteration
+                if len(errors) % _WINDOW == 0 and error < _NEAR:
+                    rate = (error / errors[1 - _WINDOW]) ** (1 / (_CHECK_EVERY * (_WINDOW - 2)))
+                    faster = min(_relaxation(relax, rate), ceiling)
+                    if faster > relax:
+                        good, relax, errors = moved, faster, []
+                if max(u.max(), v.max(), 1 / u.min(), 1 / v.min()) <= _ABSORB:
+                    continue
+                f, g = moved
+            kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
+    return f, g, max_iter
+
+
+def _relaxation(relax: float, rate: float) -> float:
+    """The next over-relaxation factor from the measured rate of the last one (Young's relation, solved for r)."""
+    if rate >= 1 or rate <= relax - 1:
+        return relax
+    plain = min((rate + relax - 1) ** 2 / (rate * relax**2), 1 - 1e-8)
+    return max(relax, 2 / (1 + float(np.sqrt(1 - plain))))
+
+
+def barycentric(plan: Array | sparse.csr_matrix, Xt: Array) -> Array:
+    """Where each source row goes: the mean of the target rows, weighted by the plan's row (Courty et al. 2017, eq. 13)."""
+    mass = np.asarray(plan.sum(axis=1)).reshape(-1, 1)
+    return (plan @ Xt / mass).astype(Xt.dtype, copy=False)
+
+
+def displace(X: Array, Xs: Array, images: Array) -> Array:
+    """Images of new source rows: each moves like the nearest row of the fit (Ferradans et al. 2014)."""
+    nearest = pairwise_distances_argmin(X, Xs)
+    return images[nearest] + (X - Xs[nearest])
