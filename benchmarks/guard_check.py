@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.io import loadmat
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -35,12 +36,21 @@ from transferkit.ops.two_sample import subsample
 
 RESULT = Path(__file__).parent / "results" / "guard_check.json"
 # Said with the numbers, so that nobody takes a tuned threshold for a frozen one.
-HONESTY = "All thresholds of the three selectors were fixed before this table was first computed; none was changed after."
+HONESTY = (
+    "All thresholds of the three selectors were fixed before this table was first computed; none was changed after. One thing was"
+    " changed after a first look at the surf, zero shift, label shift and corn rows: the space in which clusters, neighbours and"
+    " class shares are taken (columns standardised or as given, by the source's labels; before, always standardised, which spoils"
+    " the principal components that this benchmark feeds in)."
+)
 MOST_ROWS = 1000
 ANCHORS = {
     "logistic": lambda: make_pipeline(NormScaler(), LogisticRegression(C=10.0, max_iter=300, tol=1e-3)),
     "nearest": lambda: KNeighborsClassifier(1),
 }
+
+
+def _ridge() -> Any:
+    return make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-6, 3, 10)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +122,6 @@ def _task(family: str, name: str, source: tuple[Array, Array], target: tuple[Arr
     scaler = StandardScaler().fit(Xs[rs])
     Zs, Zt = scaler.transform(Xs[rs]), scaler.transform(Xt[rt])
     if Zs.shape[1] > 200:
-        # A column that is constant in the source would blow up; the joint components are of source-standardised rows.
         Zs, Zt = _joint_components(Zs, Zt)
     return Task(family, name, Zs, ys[rs], Zt, yt[rt])
 
@@ -201,7 +210,11 @@ def judge(task: Task, kind: str, anchor_name: str, estimator: Any) -> dict[str, 
         "failed": failed,
         "seconds": {"fits": round(fit_seconds, 2), "guard": round(guard_seconds, 2)},
     }
-    if kind == "classification" and anchor_name == "logistic" and task.family in ("surf", "digits", "reviews", "both shifts"):
+    if (
+        kind == "classification"
+        and anchor_name == "logistic"
+        and task.family in ("surf", "digits", "reviews", "both shifts")
+    ):
         record["three_labels"] = with_labels(task, anchor, fitted[best])
     return record
 
@@ -216,8 +229,6 @@ def with_labels(task: Task, anchor: Any, proposal: Any, shots: int = 3) -> dict[
     score = catalogue.load("paired_shots")(anchor, random_state=0).score(proposal, source, target)
     if score <= 0:
         return {"score": round(score, 4), "gain": 0.0}
-    from sklearn.base import clone
-
     refit = clone(proposal).fit(task.Xs, task.ys, target=target)
     rest = ~known
     after, before = (float((m.predict(task.Xt[rest]) == task.yt[rest]).mean()) for m in (refit, anchor))
@@ -262,8 +273,7 @@ def main() -> None:
     args = parser.parse_args()
     folder = Path(os.environ["TRANSFERKIT_DATA"])
     work = [(t, "classification", a, e) for t in classification_tasks(folder) for a, e in ANCHORS.items()]
-    ridge = lambda: make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-6, 3, 10)))  # noqa: E731
-    work += [(t, "regression", "ridge", ridge) for t in regression_tasks(folder)]
+    work += [(t, "regression", "ridge", _ridge) for t in regression_tasks(folder)]
     work = [w for w in work if not args.only or w[0].family in args.only]
     records = Parallel(n_jobs=args.jobs, verbose=1)(delayed(judge)(*w) for w in work)
     keys = dict.fromkeys((r["family"], r["anchor"]) for r in records)
@@ -280,8 +290,9 @@ def main() -> None:
             f" {row['worst']:+7.3f} {row['oracle_gain']:+7.3f} {captured:>8} {row['unguarded_proposal']:+9.3f}"
         )
     if args.only:
+        hide = ("scores", "mean_candidate", "harmed_candidates")
         for r in records:
-            print(json.dumps({k: r[k] for k in ("family", "task", "anchor", "base", "proposal", "winner", "gain", "gain_of_proposal", "oracle", "checks", "seconds", "failed")}))  # fmt: skip  # noqa: E501
+            print(json.dumps({k: v for k, v in r.items() if k not in hide}))
         return
     RESULT.parent.mkdir(exist_ok=True)
     written = {"command": "python benchmarks/guard_check.py", "note": HONESTY, "table": table, "tasks": records}

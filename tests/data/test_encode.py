@@ -137,7 +137,7 @@ def test_sparse_rows_stay_sparse():
     largest = np.abs(dense[:, :7]).max(axis=0)
     np.testing.assert_allclose(Z.toarray()[:, :7], dense[:, :7] / largest)
     last = target.toarray()[:, 7]
-    np.testing.assert_allclose(encoder.transform(target).toarray()[:, 7], last / np.sqrt((last**2).mean()))
+    np.testing.assert_allclose(encoder.transform(target).toarray()[:, 7], last / last.max())
     assert len(names(encoder)) == 8
     X.data[0] = np.nan
     with pytest.raises(DataError, match="sparse rows must be finite"):

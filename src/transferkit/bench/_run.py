@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from .. import __version__, catalogue
 from ..core.errors import ParamError
 from ..core.protocols import Domain
-from ._table import PublishedTable, Row, printed
+from ._table import ROUNDING, PublishedTable, Row, printed
 
 __all__ = ["Progress", "run", "to_json"]
 
@@ -52,6 +52,7 @@ def run(
         "title": table.TITLE,
         "command": f"transferkit bench {name}",
         "protocol": table.PROTOCOL,
+        "rounding": ROUNDING,
         "data": table.DATA,
         "missing": list(table.MISSING),
         "tasks": chosen,

@@ -11,7 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from ..core.protocols import Domain
 
-__all__ = ["PublishedTable", "Row", "nearest_neighbour", "printed"]
+__all__ = ["ROUNDING", "PublishedTable", "Row", "nearest_neighbour", "printed"]
+
+ROUNDING = "Halves up, to two decimals; from those two to one where the paper prints one."
 
 
 def nearest_neighbour() -> Any:
@@ -74,9 +76,6 @@ class PublishedTable(Protocol):
 
 
 def printed(percent: float, decimals: int) -> float:
-    """A percentage as tables print it: halves up, and to one decimal by way of two.
-
-    Tables with one decimal were cut from tables with two: 370 of 1123 is 32.947, which is 32.95 and then 33.0.
-    """
+    """A percentage as tables print it (see `ROUNDING`): 370 of 1123 is 32.947, then 32.95, and 33.0 with one decimal."""
     value = Decimal(repr(round(percent, 9))).quantize(Decimal("0.01"), ROUND_HALF_UP)
     return float(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import out, print_json
+from .console import out, print_json, watch
 from .run import AS_JSON
 
 __all__ = ["app"]
@@ -43,6 +43,12 @@ def _facts(one: Any) -> dict[str, Any]:
     return {**plain, "where": None if place is None else str(place)}
 
 
+def _as_text(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and isinstance(value[0], dict):  # files, with their sums
+        return "".join(f"\n  {f['path']}  sha256 {f['sha256'][:12]}" for f in value)
+    return ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value)
+
+
 @app.command()
 def show(name: NAME, as_json: AS_JSON = False) -> None:
     """Show one data set: source, licence, domains, oddities."""
@@ -54,11 +60,7 @@ def show(name: NAME, as_json: AS_JSON = False) -> None:
         return
     for key, value in facts.items():
         if value not in (None, "", (), [], {}):
-            text = ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) and key != "files" else value
-            if key == "files":
-                text = "\n".join(f"  {f['path']}  sha256 {f['sha256'][:12]}" for f in value)
-                text = "\n" + text
-            out().print(f"{key}: {text}", markup=False, soft_wrap=True)
+            out().print(f"{key}: {_as_text(value)}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -66,7 +68,9 @@ def fetch(name: NAME) -> None:
     """Download a data set from its pinned public address into the cache; the sums are checked."""
     from ..data import named
 
-    out().print(f"{name} lies in {named.fetch(name)}", markup=False, soft_wrap=True)
+    with watch(quiet=False) as progress:
+        place = named.fetch(name, lambda file, done, total: progress(str(file), done, total or done, ""))
+    out().print(f"{name} lies in {place}", markup=False, soft_wrap=True)
 
 
 @app.command()

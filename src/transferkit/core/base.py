@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import ClassifierTags, RegressorTags, Tags
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, TransformerTags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
@@ -193,6 +193,11 @@ class FeatureTransfer(_Shallow):
 
     def _target_rows(self, X: Any, method: str) -> Any:
         return self._map(check_rows(self, X, method=method, accept_sparse=self._accept_sparse), "target")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags()  # scikit-learn wants it of everything that has transform
+        return tags
 
 
 class InstanceTransfer(_Shallow):

@@ -13,7 +13,7 @@ from ..core.constraints import Either, EstimatorLike, Nothing, Rule
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array, Domain
 
-__all__ = ["MODEL", "MODELS", "check_pair", "class_probabilities", "finding"]
+__all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities", "finding"]
 
 
 class _Models:
@@ -28,8 +28,8 @@ MODEL: Rule = Either(Nothing(), EstimatorLike("predict"))
 MODELS: Rule = _Models()
 
 
-def check_pair(selector: Any, source: Any, target: Any) -> tuple[Any, Array, Any]:
-    """Source rows and labels and target rows for a selector, checked; target labels are not touched.
+def check_domains(selector: Any, source: Any, target: Any) -> None:
+    """Hold what a selector was given against what it needs: an anchor, a labelled source, a target.
 
     Raises
     ------
@@ -48,6 +48,17 @@ def check_pair(selector: Any, source: Any, target: Any) -> tuple[Any, Array, Any
         raise DomainError(
             f"{here}: source must be labelled in every row. Got labels for {int(source.mask.sum())} rows."
         )
+
+
+def check_rows(selector: Any, source: Domain, target: Domain) -> tuple[Array, Array, Array]:
+    """Source rows, source labels and target rows as plain arrays; target labels are not touched.
+
+    Raises
+    ------
+    DomainError
+        If the rows are not finite numbers, or differ in their number of columns.
+    """
+    here = f"{type(selector).__name__}.score"
     try:
         Xs = check_array(source.X, accept_sparse="csr", dtype=(np.float64, np.float32))
         Xt = check_array(target.X, accept_sparse="csr", dtype=(np.float64, np.float32))

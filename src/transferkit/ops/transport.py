@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import logsumexp
 from sklearn.metrics import pairwise_distances_argmin
 
 from ..core.protocols import Array
@@ -17,6 +17,7 @@ __all__ = ["EntropicPlan", "barycentric", "displace", "exact_plan", "sinkhorn", 
 _CHECK_EVERY = 10  # iterations between two looks at the error
 _WINDOW = 4  # looks between two choices of the over-relaxation; the first still feels the choice before
 _NEAR = 0.1  # marginal error below which over-relaxation may begin
+_FASTEST = 1.99  # largest over-relaxation; nearer to 2 a wrong step is remembered for too long
 _ABSORB = 1e8  # scalings beyond this move into the potentials, so that no product under- or overflows
 _SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
 _WARM_UP = 50  # iterations at most at each larger reg
@@ -65,12 +66,14 @@ def exact_plan(cost: Array, max_iter: int) -> tuple[sparse.csr_matrix, bool]:
     plan : CSR matrix of shape (n_source, n_target)
         At most ``n_source + n_target - 1`` entries are not zero.
     optimal : bool
-        False where `max_iter` pivots were not enough.
+        False where `max_iter` pivots were not enough; what comes back is then no plan.
     """
     from ot import emd  # here, because importing POT loads every array library that is installed
 
     n, m = cost.shape
-    plan, log = emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_iter, log=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="numItermax reached")  # told by `optimal`
+        plan, log = emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_iter, log=True)
     return sparse.csr_matrix(plan), log["warning"] is None
 
 
@@ -85,7 +88,7 @@ class EntropicPlan:
     f, g : arrays of shape (n_source,) and (n_target,)
         Dual potentials, in the cost's unit.
     error : float
-        Largest L1 distance of a marginal from its weights.
+        Largest L1 distance of a marginal from its weights, as the last iteration measured it.
     n_iter : int
         Iterations spent at the wanted `reg`.
     """
@@ -123,7 +126,7 @@ def sinkhorn(
     Notes
     -----
     Scalings are multiplied in the plain domain, where an iteration is two matrix-vector products. Three things make it
-    stable: every stage starts with one step in the log domain, after which no row or column of the kernel is empty;
+    stable: every `reg` starts with one step in the log domain, after which no row or column of the kernel is empty;
     scalings that grow are absorbed into the potentials [1]_; and a `reg` far below the cost's range is approached
     through larger ones. Two make it quick: single precision as long as the error is large, and over-relaxation [2]_.
     Sinkhorn is a block Gauss-Seidel iteration near its solution, so that for a rate ``r`` the best factor is
@@ -143,15 +146,29 @@ def sinkhorn(
     if start is None:
         warm = spread / _SHARP
         while warm > reg:
-            f, g, _ = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
+            f, g = _log_step(cost, warm, g)
+            f, g, _, _ = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
             warm /= 4
+    f, g = _log_step(cost, reg, g)
     spent = 0
     if tol < _COARSE:
-        f, g, spent = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32)
-    f, g, more = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64)
-    plan = _kernel(cost, reg, f, g, np.float64)
-    error = max(np.abs(plan.sum(axis=1) - 1 / n).sum(), np.abs(plan.sum(axis=0) - 1 / m).sum())
-    return EntropicPlan(plan, f, g, float(error), spent + more)
+        f, g, _, spent = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32)
+    f, g, error, more = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64)
+    return EntropicPlan(_kernel(cost, reg, f, g, np.float64), f, g, error, spent + more)
+
+
+def _log_step(cost: Array, reg: float, g: Array) -> tuple[Array, Array]:
+    """One iteration in the log domain, from any potential g."""
+    n, m = cost.shape
+    f = -reg * (_log_sum_exp((g - cost) / reg, axis=1) + np.log(n))
+    return f, -reg * (_log_sum_exp((f[:, None] - cost) / reg, axis=0) + np.log(m))
+
+
+def _log_sum_exp(exponent: Array, axis: int) -> Array:
+    """As scipy's, in the memory of the argument."""
+    top = exponent.max(axis=axis)
+    exponent -= np.expand_dims(top, axis)
+    return top + np.log(np.exp(exponent, out=exponent).sum(axis=axis))
 
 
 def _kernel(cost: Array, reg: float, f: Array, g: Array, dtype: type) -> Array:
@@ -165,14 +182,12 @@ def _kernel(cost: Array, reg: float, f: Array, g: Array, dtype: type) -> Array:
 
 def _scale(
     cost: Array, reg: float, f: Array, g: Array, max_iter: int, tol: float, dtype: type
-) -> tuple[Array, Array, int]:
-    """Scale to uniform marginals at one `reg`, from the potential g; gives f, g and the iterations used."""
+) -> tuple[Array, Array, float, int]:
+    """Scale to uniform marginals at one `reg`, from potentials near it; gives f, g, the error and the iterations used."""
     n, m = cost.shape
-    f = -reg * (logsumexp((g - cost) / reg, axis=1) + np.log(n))
-    g = -reg * (logsumexp((f[:, None] - cost) / reg, axis=0) + np.log(m))
     good = f, g
     kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
-    relax, ceiling = 1.0, 2.0
+    relax, ceiling = 1.0, _FASTEST
     errors: list[float] = []
     with np.errstate(all="ignore"):  # a step that overshoots is seen in its error and taken back
         for iteration in range(1, max_iter + 1):
@@ -185,12 +200,12 @@ def _scale(
             error = max(float(np.abs(rows - 1).mean()), float(np.abs(columns - 1).mean()))
             errors.append(error)
             if relax > 1 and not error <= 2 * errors[0]:
-                ceiling, relax, errors = max(1.0, 2 - 4 * (2 - relax)), 1.0, []
+                ceiling, relax, errors = max(1.0, 2 - 4 * abs(2 - relax)), 1.0, []
                 f, g = good
             else:
                 moved = f + reg * np.log(u, dtype=np.float64), g + reg * np.log(v, dtype=np.float64)
                 if error <= tol or iteration == max_iter:
-                    return *moved, iteration
+                    return *moved, error, iteration
                 if len(errors) % _WINDOW == 0 and error < _NEAR:
                     rate = (error / errors[1 - _WINDOW]) ** (1 / (_CHECK_EVERY * (_WINDOW - 2)))
                     faster = min(_relaxation(relax, rate), ceiling)
@@ -200,7 +215,7 @@ def _scale(
                     continue
                 f, g = moved
             kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
-    return f, g, max_iter
+    return f, g, np.inf, max_iter  # the last look took a step back
 
 
 def _relaxation(relax: float, rate: float) -> float:
@@ -212,7 +227,7 @@ def _relaxation(relax: float, rate: float) -> float:
 
 
 def barycentric(plan: Array | sparse.csr_matrix, Xt: Array) -> Array:
-    """Where each source row goes: the mean of the target rows, weighted by the plan's row (Courty et al. 2017, eq. 13)."""
+    """Where each source row goes: the mean of the target rows, weighted by the plan's row (Courty et al. 2017)."""
     mass = np.asarray(plan.sum(axis=1)).reshape(-1, 1)
     return (plan @ Xt / mass).astype(Xt.dtype, copy=False)
 

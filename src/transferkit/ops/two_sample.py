@@ -23,12 +23,12 @@ __all__ = [
     "benjamini_hochberg",
     "classifier_two_sample",
     "column_tests",
+    "component_space",
     "median_bandwidth",
     "mmd2_unbiased",
     "mmd_linear_test",
     "mmd_test",
     "proxy_a_distance",
-    "standard_space",
     "subsample",
 ]
 
@@ -82,8 +82,8 @@ def subsample(n: int, most: int, random_state: Any) -> Array:
     return np.sort(check_random_state(random_state).permutation(n)[:most])
 
 
-def standard_space(*parts: Any, n_components: int, random_state: Any = None) -> list[Array]:
-    """Several samples in one space: pooled columns standardised, then the leading principal components.
+def component_space(*parts: Any, n_components: int, scale: bool = True, random_state: Any = None) -> list[Array]:
+    """Several samples in one space: the leading principal components of their pooled columns.
 
     Parameters
     ----------
@@ -91,6 +91,9 @@ def standard_space(*parts: Any, n_components: int, random_state: Any = None) -> 
         The samples.
     n_components : int
         Most components that are kept. With that few columns or fewer there is no rotation.
+    scale : bool
+        Standardise the columns first: right for columns in mixed units, wrong for columns that are components already,
+        whose small ones are noise.
     random_state : int, RandomState or None
         For the randomised decomposition of large inputs.
 
@@ -100,10 +103,12 @@ def standard_space(*parts: Any, n_components: int, random_state: Any = None) -> 
     """
     dense = [np.asarray(p.toarray() if sparse.issparse(p) else p, dtype=np.float64) for p in parts]
     X = np.concatenate(dense)
+    size = np.abs(X).max(axis=0)
     X = X - X.mean(axis=0)
-    # A column is constant up to rounding when its spread is lost in the digits of its values.
-    scale = X.std(axis=0)
-    X /= np.where(scale > 1e-12 * np.abs(np.concatenate(dense)).max(axis=0), scale, np.inf)
+    if scale:
+        # A column is constant up to rounding when its spread is lost in the digits of its values.
+        spread = X.std(axis=0)
+        X /= np.where(spread > 1e-12 * size, spread, np.inf)
     if X.shape[1] > n_components:
         k = min(n_components, len(X))
         if min(X.shape) <= 3 * k:
@@ -127,7 +132,8 @@ def classifier_two_sample(
 ) -> DomainTest:
     """Classifier two-sample test with extra trees, which see differences that no linear model sees.
 
-    80 trees with leaves of 3 rows or more, on at most `n_components` principal components, score held-out rows. Given the
+    80 trees with leaves of 3 rows or more, on at most `n_components` principal components of the columns as given and as
+    many of the standardised columns, score held-out rows. Given the
     trees of a fold, its held-out labels are exchangeable if there is no shift; the p-value therefore permutes labels within
     the folds against the scores that stand, without a refit.
 
@@ -138,7 +144,7 @@ def classifier_two_sample(
     weight : array of shape (n_source,), optional
         Weights of the source rows in training and in the AUC. The p-value is that of the unweighted scores.
     n_components : int
-        Principal components.
+        Principal components of each kind; with that few columns or fewer there is no rotation.
     n_splits : int
         Folds; fewer where a sample has fewer rows.
     max_rows : int
@@ -165,7 +171,13 @@ def classifier_two_sample(
     n_splits = min(n_splits, len(rows_s), len(rows_t))
     if n_splits < 2:
         return DomainTest(0.5, 1.0, 0.5)
-    Z = np.concatenate(standard_space(Xs[rows_s], Xt[rows_t], n_components=n_components, random_state=rng))
+    # Without a rotation scale means nothing to trees. With one, either scaling can hide the shift, so they see both.
+    scalings = (True, False) if Xs.shape[1] > n_components else (False,)
+    spaces = [
+        np.concatenate(component_space(Xs[rows_s], Xt[rows_t], n_components=n_components, scale=c, random_state=rng))
+        for c in scalings
+    ]
+    Z = np.concatenate(spaces, axis=1)
     label = np.r_[np.zeros(len(rows_s), dtype=int), np.ones(len(rows_t), dtype=int)]
     weights = np.ones(len(label))
     if weight is not None:

@@ -142,11 +142,12 @@ def _guard(name: str, anchor: Trained, models: Sequence[Any], seed: int) -> Any:
 
 
 def _reason(checks: Sequence[dict[str, Any]], adapted: bool) -> str:
-    """The checks that decided it: all of them when it was let through, the failed ones when it was refused."""
+    """What decided it, in half a sentence: what was refused for, or the strongest words for letting it through."""
     if not checks:
         return "no candidate could be fitted"
     deciding = [c["says"] for c in checks if c["passed"] == adapted] or [c["says"] for c in checks]
-    return "; ".join(str(s).rstrip(".") for s in deciding)
+    first = deciding[1 if adapted and len(deciding) > 1 else 0].rstrip(".")
+    return first[:1].lower() + first[1:]
 
 
 def _plain(value: Any) -> Any:

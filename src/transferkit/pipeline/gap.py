@@ -18,9 +18,9 @@ from ..ops.two_sample import (
     DomainTest,
     classifier_two_sample,
     column_tests,
+    component_space,
     mmd_test,
     proxy_a_distance,
-    standard_space,
     subsample,
 )
 
@@ -89,7 +89,7 @@ def gap_profile(
     if len(names) != Xs.shape[1]:
         raise DomainError(f"gap_profile: feature_names must name {Xs.shape[1]} columns. Got {len(names)}.")
     test = classifier_two_sample(Xs, Xt, random_state=rng)
-    mmd2, mmd_p = mmd_test(*standard_space(Xs, Xt, n_components=50, random_state=rng), random_state=rng)
+    mmd2, mmd_p = mmd_test(*component_space(Xs, Xt, n_components=50, random_state=rng), random_state=rng)
     columns = column_tests(Xs, Xt)
     shares, classes = None, np.empty(0)
     if task == "classification" and source.y is not None:
@@ -122,7 +122,7 @@ def _rows(domain: Domain, rows: Array) -> Array:
 
 
 def _standardised(X: Array) -> Array:
-    return standard_space(X, n_components=X.shape[1])[0]
+    return component_space(X, n_components=X.shape[1])[0]
 
 
 def _strongest(tests: ColumnTests, names: Sequence[str]) -> list[dict[str, Any]]:

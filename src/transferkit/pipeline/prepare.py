@@ -147,7 +147,7 @@ def _concat(parts: Sequence[Any]) -> Any:
 
 
 def _encode(Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, list[str], Array, Array]:
-    encoder = TableEncoder().fit(Xs, target=Xt)
+    encoder = TableEncoder().fit(Xs, target=Domain(Xt))
     notes.extend(encoder.notes_)
     names = [str(n) for n in encoder.get_feature_names_out()]
     Zs, Zt = encoder.transform(Xs), encoder.transform(Xt)

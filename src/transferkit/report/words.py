@@ -183,6 +183,9 @@ def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
         said.append({"name": "Kernel distance (MMD²)", "number": number(mmd2), "says": says})
     shift = finite((gap.get("label_shift") or {}).get("tv"))
     if shift is not None:
-        says = f"About {percent(shift, 0)} of the target's rows would have to change class for both domains to have the same mix."
+        says = (
+            f"Estimated without the target's labels: about {percent(shift, 0)} of its rows would have to change class for both "
+            "domains to have the same mix. To be trusted only where little else has moved."
+        )
         said.append({"name": "Class shares", "number": number(shift), "says": says})
     return said

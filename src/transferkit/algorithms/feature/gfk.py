@@ -65,8 +65,9 @@ class GFK(FeatureTransfer):
 
     For ``n_components=None``, D(d) is half the sum of the sines of the largest principal angle between each domain's
     first d principal directions and those of the pooled rows (eq. 8). The paper takes the smallest d with D(d) = 1; we
-    take the first that reads 1 to two decimals, for d up to half the number of features (where the geodesic needs no
-    shared direction) and at most 100, or else the d of the largest D(d).
+    take the first that reads 1 to two decimals, or else, in domains that agree everywhere, the largest that there is, up
+    to 100. More than half of the number of features is allowed: some principal angles are 0 then, which is no special
+    case here.
 
     References
     ----------
@@ -91,7 +92,7 @@ class GFK(FeatureTransfer):
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
-        limit = self.n_components or max(min(data.Xs.shape[1] // 2, _MAX_SEARCHED), 1)
+        limit = self.n_components or _MAX_SEARCHED
         axes_s, axes_t = principal_axes(data.Xs, limit)[1], principal_axes(data.Xt, limit)[1]
         k = min(axes_s.shape[1], axes_t.shape[1])
         if self.n_components is None:
@@ -108,13 +109,12 @@ class GFK(FeatureTransfer):
 def _agreeing_dimension(axes_s: Array, axes_t: Array, axes_all: Array) -> int:
     """The dimension that the subspace disagreement measure takes."""
     cross_s, cross_t = axes_s.T @ axes_all, axes_t.T @ axes_all
-    disagreement = []
-    for d in range(1, min(*cross_s.shape, *cross_t.shape) + 1):
-        cosines = [np.linalg.svd(cross[:d, :d], compute_uv=False)[-1] for cross in (cross_s, cross_t)]
-        disagreement.append(np.mean([np.sqrt(max(1 - c * c, 0)) for c in cosines]))
-        if disagreement[-1] >= _ORTHOGONAL:
+    largest = min(*cross_s.shape, *cross_t.shape)
+    for d in range(1, largest + 1):
+        cosines = np.array([np.linalg.svd(cross[:d, :d], compute_uv=False)[-1] for cross in (cross_s, cross_t)])
+        if np.sqrt(np.maximum(1 - cosines**2, 0)).mean() >= _ORTHOGONAL:
             return d
-    return int(np.argmax(disagreement)) + 1
+    return largest
 
 
 def _flow_factor(axes_s: Array, axes_t: Array) -> tuple[Array, Array]:

@@ -29,9 +29,13 @@ CARD = {
 __all__ = ["KMM"]
 
 _RIDGE = 1e-7  # added to the kernel's unit diagonal: one solution even where rows repeat; moves the objective by < 1e-7
+_GAP = 1e-8  # relative duality gap at which the program counts as solved
+_SUM = 1e-7  # relative precision of the bounds on the mean weight
 _WARM_STEPS = 40
-_MAX_PIVOTS = 500
-_MAX_SHIFTS = 100
+_MAX_PIVOTS = 100
+_PATIENCE = 5
+_MAX_PROXIMAL = 100
+_MAX_SHIFTS = 30
 
 
 class KMM(InstanceTransfer):
@@ -70,10 +74,11 @@ class KMM(InstanceTransfer):
     Minimises ``1/2 b'Kb - kappa'b`` subject to ``0 <= b_i <= B`` and ``|sum b - n| <= n eps`` (eq. 12), where
     ``kappa_i = (n / m) sum_j k(x_i, z_j)`` over the m target rows.
 
-    The program is solved to the end, not to a step limit: accelerated projected gradient steps guess which weights are at a
-    bound, then block principal pivoting (Júdice & Pires 1994) corrects the guess until the optimality conditions hold.
-    Where the bounds on the mean weight are violated, its multiplier is found by a safeguarded Newton iteration, whose
-    function (the sum of the weights) is monotone. The cost is O(n (n + m) d) for the kernels and O(f^3) a pivot for f
+    The program is solved to optimality, not to a step limit. Accelerated projected gradient steps guess which weights are
+    at a bound; block principal pivoting (Júdice & Pires 1994) corrects the guess until the optimality conditions hold.
+    Should it cycle, which an ill-conditioned K allows, proximal point steps (the same on ``K + delta I``) lead to the same
+    optimum. Where the bounds on the mean weight are violated, their multiplier is found by a safeguarded Newton iteration
+    on the sum of the weights, which is monotone in it. The cost is O(n (n + m) d) for the kernels and O(f^3) a pivot for f
     weights off their bounds; one kernel matrix is held in memory.
 
     We add 1e-7 to the diagonal of K, which singles out one solution where rows repeat. The default of `eps` is that of
@@ -122,14 +127,15 @@ class KMM(InstanceTransfer):
         K.flat[:: n + 1] = 1.0 + _RIDGE
         eps = (np.sqrt(n) - 1) / np.sqrt(n) if self.eps is None else float(self.eps)
         low, high = n * (1 - eps), n * (1 + eps)
-        self.beta_ = _minimise(K, kappa, float(self.max_weight), low, high)
-        self.gap_ = _relative_gap(K, kappa, self.beta_, float(self.max_weight), low, high)
+        upper = float(self.max_weight)
+        self.beta_ = _minimise(K, kappa, upper, low, high)
+        self.gap_ = _relative_gap(K, kappa, self.beta_, upper, low, high)
         return self.beta_
 
 
 def _minimise(K: Array, kappa: Array, upper: float, low: float, high: float) -> Array:
     """argmin 1/2 b'Kb - kappa'b over 0 <= b <= upper, low <= sum b <= high."""
-    b, slope = _pivot(K, kappa, upper, _warm_start(K, kappa, upper))
+    b, slope = _minimise_box(K, kappa, upper, _warm_start(K, kappa, upper))
     if low <= b.sum() <= high:
         return b
     # By convexity the optimum lies on the side that is violated: sum b = total, with b the minimiser for kappa + shift.
@@ -137,17 +143,32 @@ def _minimise(K: Array, kappa: Array, upper: float, low: float, high: float) -> 
     left, right, shift = -np.inf, np.inf, 0.0
     for _ in range(_MAX_SHIFTS):
         excess = b.sum() - total
-        if abs(excess) <= 1e-10 * total:
+        if abs(excess) <= _SUM * total:
             break
         left, right = (left, shift) if excess > 0 else (shift, right)
-        # With no weight off its bounds the slope is 0 and says nothing: step by the size of kappa.
-        shift -= excess / slope if slope > 0 else np.copysign(max(np.abs(kappa).max(), 1.0), excess)
+        # With every weight at a bound the slope is 0 and says nothing: step by the size of kappa.
+        shift -= excess / slope if slope > 0 else np.copysign(max(kappa.max(), 1.0), excess)
         if not left < shift < right:
             shift = (left + right) / 2
-        if shift in (left, right):
-            break
-        b, slope = _pivot(K, kappa + shift, upper, b)
+        b, slope = _minimise_box(K, kappa + shift, upper, b)
     return b
+
+
+def _minimise_box(K: Array, kappa: Array, upper: float, start: Array) -> tuple[Array, float]:
+    """argmin 1/2 b'Kb - kappa'b over 0 <= b <= upper, and how fast the sum of b grows with kappa."""
+    b, slope, done = _pivot(K, kappa, upper, start, 0.0)
+    if done:
+        return b, slope
+    b, delta = start, 1e-3
+    for _ in range(_MAX_PROXIMAL):
+        new, slope, done = _pivot(K, kappa + delta * b, upper, b, delta)
+        if not done:
+            delta *= 10
+            continue
+        b, delta = new, delta / 10
+        if _relative_gap(K, kappa, b, upper, 0.0, 2 * max(b.sum(), len(b))) <= _GAP:
+            break
+    return b, slope
 
 
 def _warm_start(K: Array, kappa: Array, upper: float) -> Array:
@@ -166,40 +187,36 @@ def _warm_start(K: Array, kappa: Array, upper: float) -> Array:
     return b
 
 
-def _pivot(K: Array, kappa: Array, upper: float, start: Array) -> tuple[Array, float]:
-    """Block principal pivoting on the bounds [0, upper]; the solution, and how fast its sum grows with kappa."""
-    n = len(kappa)
+def _pivot(K: Array, kappa: Array, upper: float, start: Array, delta: float) -> tuple[Array, float, bool]:
+    """Block principal pivoting for ``K + delta I``: the solution, the growth of its sum with kappa, whether it ended."""
     at_low, at_high = start <= 0, start >= upper
-    tol = 1e-9 * max(np.abs(kappa).max(), np.finfo(float).tiny)
-    fewest, patience, slope = n + 1, 3, 0.0
-    b = start
+    tol = 1e-9 * max(np.abs(kappa).max(), 1.0)
+    fewest, patience = len(kappa) + 1, _PATIENCE
     for _ in range(_MAX_PIVOTS):
         free = ~(at_low | at_high)
-        rows, full = np.flatnonzero(free), np.flatnonzero(at_high)
+        rows = np.flatnonzero(free)
         b, slope = np.where(at_high, upper, 0.0), 0.0
         if len(rows):
             columns = K[rows]
-            right = np.column_stack([kappa[rows] - columns[:, full].sum(axis=1) * upper, np.ones(len(rows))])
-            factor = cho_factor(columns[:, rows], overwrite_a=True, check_finite=False)
-            solved = cho_solve(factor, right, overwrite_b=True, check_finite=False)
+            block = columns[:, rows]
+            block.flat[:: len(rows) + 1] += delta
+            right = np.column_stack([kappa[rows] - columns @ b, np.ones(len(rows))])
+            solved = cho_solve(cho_factor(block, overwrite_a=True, check_finite=False), right, check_finite=False)
             b[rows], slope = solved[:, 0], float(solved[:, 1].sum())
-        gradient = K @ b - kappa
+        gradient = K @ b + delta * b - kappa
         below, above = free & (b < 0), free & (b > upper)
         leave = (at_low & (gradient < -tol)) | (at_high & (gradient > tol))
-        wrong = below | above | leave
-        count = int(wrong.sum())
-        if not count:
-            break
-        if count < fewest:
-            fewest, patience = count, 3
-        elif patience:
+        wrong = int((below | above | leave).sum())
+        if not wrong:
+            return b, slope, True
+        if wrong < fewest:
+            fewest, patience = wrong, _PATIENCE
+        else:
             patience -= 1
-        else:  # Murty's rule, one at a time, cannot cycle
-            only = np.zeros(n, dtype=bool)
-            only[np.flatnonzero(wrong)[-1]] = True
-            below, above, leave = below & only, above & only, leave & only
+            if not patience:
+                break
         at_low, at_high = (at_low & ~leave) | below, (at_high & ~leave) | above
-    return np.clip(b, 0.0, upper), slope
+    return np.clip(b, 0.0, upper), slope, False
 
 
 def _relative_gap(K: Array, kappa: Array, b: Array, upper: float, low: float, high: float) -> float:

@@ -17,9 +17,9 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_pair, class_probabilities, finding
+from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, class_probabilities, finding
 from ...ops.label_shift import class_shares
-from ...ops.two_sample import classifier_two_sample, standard_space, subsample
+from ...ops.two_sample import classifier_two_sample, component_space, subsample
 
 CARD = {
     "class": "ConsensusGuard",
@@ -87,7 +87,8 @@ class ConsensusGuard(BaseEstimator):
     relative size instead, so two classes are not excluded as such. There is no third rank from a simulated shift,
     which would need a refit of all candidates.
 
-    Clusters and neighbours live in the principal components (50 at most) of the standardised target rows, 5000 at most.
+    Clusters and neighbours live in the principal components (50 at most) of the target rows (5000 at most), standardised
+    or as given, whichever shows the source's true classes better.
     The domain AUC is that of `classifier_two_sample`, with source rows weighted by the ratio of predicted class shares, so
     that a mere change of shares does not read as a covariate shift.
 
@@ -173,6 +174,7 @@ class ConsensusGuard(BaseEstimator):
 
     def _judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
         check_params(self, method="score")
+        check_domains(self, source, target)
         facts = self._facts(source, target)
         shift = self._check_shift(facts)
         proba = facts.probabilities(candidate, target)
@@ -207,7 +209,7 @@ class ConsensusGuard(BaseEstimator):
         return known[1]
 
     def _measure(self, source: Domain, target: Domain) -> _Facts:
-        Xs, ys, Xt = check_pair(self, source, target)
+        Xs, ys, Xt = check_rows(self, source, target)
         rng = check_random_state(self.random_state)
         classes, codes = np.unique(ys, return_inverse=True)
         if len(classes) < 2 or min(len(Xs), len(Xt)) < 3:
@@ -222,7 +224,13 @@ class ConsensusGuard(BaseEstimator):
         weight = np.clip(ratio, 0.02, 50)[shares.guess_source]
         test = classifier_two_sample(Xs, Xt, weight=weight, random_state=rng)
         rows_s, rows_t = subsample(len(Xs), MOST_ROWS, rng), subsample(len(Xt), MOST_ROWS, rng)
-        view_s, view_t = _View(Xs[rows_s], K, self.n_seeds, rng), _View(Xt[rows_t], K, self.n_seeds, rng)
+        seen = []
+        for scale in (True, False):
+            view = _View(Xs[rows_s], scale, K, self.n_seeds, rng)
+            own = codes[rows_s]
+            seen.append((float(view.follow_clusters(own).mean()), view.follow_neighbors(own), scale))
+        clusters, neighbors, scale = max(seen, key=lambda s: s[0] + s[1])
+        view_t = _View(Xt[rows_t], scale, K, self.n_seeds, rng)
         facts = _Facts(
             classes=classes,
             auc=test.auc,
@@ -230,8 +238,8 @@ class ConsensusGuard(BaseEstimator):
             share_shift=shares.tv,
             view=view_t,
             rows=rows_t,
-            visible_clusters=float(view_s.follow_clusters(codes[rows_s]).mean()),
-            visible_neighbors=view_s.follow_neighbors(codes[rows_s]),
+            visible_clusters=clusters,
+            visible_neighbors=neighbors,
             cache=[],
         )
         probas = [facts.probabilities(m, target) for m in (self.anchor, *self.candidates)]
@@ -323,8 +331,8 @@ def _vote(probas: Array, view: _View, rows: Array) -> Array:
 class _View:
     """Clusters and neighbours of one domain's rows, and how well labels follow them; chance is 0, perfection 1."""
 
-    def __init__(self, X: Array, n_classes: int, n_seeds: int, rng: np.random.RandomState) -> None:
-        (Z,) = standard_space(X, n_components=N_COMPONENTS, random_state=rng)
+    def __init__(self, X: Array, scale: bool, n_classes: int, n_seeds: int, rng: np.random.RandomState) -> None:
+        (Z,) = component_space(X, n_components=N_COMPONENTS, scale=scale, random_state=rng)
         most = min(len(np.unique(Z, axis=0)), max(2, len(Z) // 3))
         numbers = sorted({min(max(2, round(n_classes * f)), most) for f in (1, 1.5, 2, 3)})
         self.clusterings = [

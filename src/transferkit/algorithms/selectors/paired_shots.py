@@ -15,7 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ...core.constraints import Interval, RandomState, check_params
 from ...core.errors import ParamError, TransferError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_pair, finding
+from ...ops.candidates import MODEL, MODELS, check_domains, finding
 from ...ops.folds import deal_folds
 
 CARD = {
@@ -128,7 +128,12 @@ class PairedShots(BaseEstimator):
 
     def _judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
         check_params(self, method="score")
-        check_pair(self, source, target)
+        check_domains(self, source, target)
+        for name, model in (("anchor", self.anchor), ("candidate", candidate)):
+            if not has_fit_parameter(model, "target"):
+                raise ParamError(
+                    f"PairedShots.score: {name} must be a Transfer method, with target in fit. Got {type(model).__name__}."
+                )
         m = len(target.known_rows)
         if candidate is self.anchor:
             return 0.0, [finding("lead", 0.0, None, False, "This is source-only itself.")]
@@ -170,17 +175,10 @@ class PairedShots(BaseEstimator):
             known[rows[test]] = False
             shown = replace(target, known=known)
             for k, model in enumerate((self.anchor, candidate)):
-                guess = _refit(model, source, shown).predict(target.take(rows[test]).X)
+                refit = clone(model).fit(source.X, source.y, target=shown)
+                guess = refit.predict(target.take(rows[test]).X)
                 losses[k, test] = np.abs(guess - y[test]) if regression else guess != y[test]
         return losses[0], losses[1]
-
-
-def _refit(model: Any, source: Domain, target: Domain) -> Any:
-    if not has_fit_parameter(model, "target"):
-        raise ParamError(
-            f"PairedShots.score: candidate must be a Transfer method, with target in fit. Got {type(model).__name__}."
-        )
-    return clone(model).fit(source.X, source.y, target=target)
 
 
 def _smallest_lead(n: int, level: float) -> int:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_pair, finding
+from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, finding
 from ...ops.two_sample import classifier_two_sample
 
 CARD = {
@@ -147,6 +147,7 @@ class RegressionGuard(BaseEstimator):
 
     def _judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
         check_params(self, method="score")
+        check_domains(self, source, target)
         shift, plausible, reference, median, base, spread = self._facts(source, target)
         new = _predict(candidate, target)
         median = new if median is None else median
@@ -200,7 +201,7 @@ class RegressionGuard(BaseEstimator):
         return known[1]
 
     def _measure(self, source: Domain, target: Domain) -> tuple[Any, ...]:
-        Xs, ys, Xt = check_pair(self, source, target)
+        Xs, ys, Xt = check_rows(self, source, target)
         if ys.dtype.kind not in "fiu":
             raise DomainError(f"RegressionGuard.score: source.y must hold numbers. Got {ys.dtype}.")
         rng = check_random_state(self.random_state)

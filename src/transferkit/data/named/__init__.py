@@ -20,6 +20,7 @@ from ...core.errors import DataError, ParamError
 from ...core.protocols import Domain
 from ..download import Progress
 from ..download import download as download_file
+from ..rows import reading
 from ._set import File, NamedSet, Place, sum_of
 
 __all__ = ["File", "NamedSet", "cache_dir", "datasets", "fetch", "info", "load", "reference", "where"]
@@ -289,6 +290,7 @@ def _is_right(one: NamedSet, file: File, path: Path) -> bool:
 def _content(one: NamedSet, file: File, path: Path) -> str:
     assert one.content is not None
     try:
-        return one.content(path, file)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return ""  # not even readable as what it should be
+        with reading(str(path), "what it should be", zipfile.BadZipFile):
+            return one.content(path, file)
+    except DataError:
+        return ""  # a container that cannot be read has no right content

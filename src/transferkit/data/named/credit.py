@@ -41,7 +41,7 @@ SET = NamedSet(
             979791,
         ),
     ),
-    licence="CC BY 4.0 (UCI)",
+    licence="CC BY 4.0 at UCI; none stated in the repository",
     source=f"{_REPOSITORY} @ {_COMMIT[:12]}; UCI, Yeh & Lien (2009)",
     read=_read,
     labels=("default",),

@@ -65,12 +65,17 @@ def _number(domain: str, fault: str) -> int:
 def _official(path: Path, number: int) -> Array:
     """The drive-end signal of an official file, as float32."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     name = f"X{number:03d}_DE_time"
-    return loadmat(path, appendmat=False, variable_names=[name])[name].ravel().astype(np.float32)
+    try:
+        return loadmat(path, appendmat=False, variable_names=[name])[name].ravel().astype(np.float32)
+    except MatReadError as err:
+        raise ValueError(f"not a MATLAB file: {err}") from err
 
 
 def _content(path: Path, file: File) -> str:
+    """Sum of the drive-end signal as float32."""
     return hashlib.sha256(_official(path, int(Path(file.path).stem)).tobytes()).hexdigest()
 
 

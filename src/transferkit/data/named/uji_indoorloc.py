@@ -23,15 +23,15 @@ _SILENT, _BELOW_ALL = 100, -105  # the file's sign for a network not heard; a le
 
 def _part(archive: Path, name: str) -> bytes:
     with zipfile.ZipFile(archive) as content:
-        return content.read(next(m for m in content.namelist() if Path(m).name == name))
+        members = [m for m in content.namelist() if Path(m).name == name]
+        if not members:
+            raise KeyError(name)
+        return content.read(members[0])
 
 
 def _content(archive: Path, file: File) -> str:
     """Sum of the two tables, one after the other."""
-    try:
-        return hashlib.sha256(b"".join(_part(archive, name) for name in _PARTS.values())).hexdigest()
-    except StopIteration as err:
-        raise ValueError("a table is missing") from err
+    return hashlib.sha256(b"".join(_part(archive, name) for name in _PARTS.values())).hexdigest()
 
 
 def _read(place: Place, domains: tuple[str, ...], label: str, preprocess: str) -> Rows:
@@ -64,7 +64,7 @@ SET = NamedSet(
     files=(
         File(f"uji_indoorloc/{_PACKED}", "55bf3837c7dd15ed7581ee688873b588e5e6a50abe1c4de83d0c122529fb40c6", 1418399),
     ),
-    licence="CC BY 4.0 (UCI)",
+    licence="CC BY 4.0 at UCI; none stated in the repository",
     source=f"{_REPOSITORY} @ {_COMMIT[:12]}; UCI, Torres-Sospedra et al. (IPIN 2014)",
     read=_read,
     labels=tuple(_LABELS),
@@ -72,7 +72,7 @@ SET = NamedSet(
     notes=(
         "levels are in dBm, -104 to 0; 100 stands for a network that was not heard, which is not a strong one:"
         " filled puts -105 there",
-        "floor (0-4) and building (0-2) are classes, longitude and latitude (metres, EPSG:3857) are numbers",
+        "floor (0-4) and building (0-2) are classes, longitude and latitude (metres) are numbers",
         "phone-K is the training table, validation-phone-K the table taken four months later; 13 and 14 are in both",
     ),
     originals=(

@@ -1,0 +1,158 @@
+"""BBSE: estimate the target's class proportions from any classifier's confusions, and re-weigh the classes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...core.base import ESTIMATOR, InstanceTransfer, fit_inner
+from ...core.constraints import Interval, Options, RandomState
+from ...core.errors import DomainError, ParamError
+from ...core.protocols import Array
+from ...core.validation import TransferData
+from ...ops.folds import deal_folds
+
+CARD = {
+    "class": "BBSE",
+    "protocol": "Transfer",
+    "settings": ("label_shift",),
+    "tasks": ("classification",),
+    "data": ("vectors",),
+    "needs": (),
+    "cost": "n",
+    "portfolio": ({"confusion": "soft"}, {"confusion": "hard"}),
+    "paper": "Lipton, Wang & Smola. Detecting and Correcting for Label Shift with Black Box Predictors. ICML 2018.",
+    "url": "https://arxiv.org/abs/1802.03916",
+}
+
+__all__ = ["BBSE"]
+
+
+class BBSE(InstanceTransfer):
+    """Solve for the class proportions under which the classifier's target predictions are what they are, then re-fit.
+
+    Parameters
+    ----------
+    confusion : {"soft", "hard"}, default="soft"
+        Whether the confusion matrix and the target's mean prediction are made of predicted probabilities or of predicted
+        classes. ``"soft"`` varies less and needs ``predict_proba``; ``"hard"`` is the paper's main form.
+    cv : int in [2, inf), default=5
+        Folds of the source: every confusion is counted on rows that the classifier did not see.
+    rcond : float in [0, 1], default=0.01
+        Singular values of the confusion matrix below this part of the largest count as 0: what the classifier cannot see
+        is taken as not shifted. 0 inverts everything that has a non-zero singular value.
+    random_state : int, RandomState or None, default=None
+        Deals the folds.
+    estimator : classifier, default=None
+        The black box, and, fitted anew with class weights, the final classifier; must take ``sample_weight``. None is
+        logistic regression.
+
+    Attributes
+    ----------
+    class_weight_ : array of shape (n_classes,)
+        Weight of each source class, target proportion over source proportion.
+    target_prior_ : array of shape (n_classes,)
+        Estimated class proportions of the target.
+    source_prior_ : array of shape (n_classes,)
+        Class proportions of the source.
+    confusion_ : array of shape (n_classes, n_classes)
+        Column j is the mean prediction on held-out source rows of class j.
+    condition_number_ : float
+        Of that matrix; the error of the estimate grows with it (theorem 3).
+    rank_ : int
+        Singular values that were kept; fewer than the classes where the classifier confuses some of them wholly.
+    sample_weight_ : array of shape (n_source,)
+        Weights of the source rows, with mean 1.
+    estimator_ : classifier
+        The final classifier.
+    classes_ : array of shape (n_classes,)
+        Source classes.
+
+    Notes
+    -----
+    Under label shift, ``p(x | y)`` is the same in both domains, so the target's mean prediction is ``mu = C q`` with C the
+    confusion matrix given the true class and q the target's class proportions (proposition 2; the paper writes the same
+    with the joint matrix and the weights ``q / p``). Solved as ``q = p + C^+ (mu - C p)``, p the source's proportions:
+    ``C^(-1) mu`` where C has full rank. Where it has not the paper gives no estimate; we keep p in the directions that C
+    maps to nothing, and `rank_` says so. Negative proportions are set to 0. In place of one hold-out half, each of `cv`
+    classifiers is held against its own fold and predicts the whole target; their means are used.
+
+    References
+    ----------
+    Lipton, Wang & Smola. Detecting and Correcting for Label Shift with Black Box Predictors. ICML 2018, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from transferkit import BBSE, Domain
+    >>> rng = np.random.default_rng(0)
+    >>> y, yt = np.repeat([0, 1], [100, 100]), np.repeat([0, 1], [20, 180])
+    >>> target = Domain(rng.normal(size=(200, 1)) + 2 * yt[:, None])
+    >>> model = BBSE(random_state=0).fit(rng.normal(size=(200, 1)) + 2 * y[:, None], y, target=target)
+    >>> bool(abs(model.target_prior_[1] - 0.9) < 0.05)
+    True
+    """
+
+    _constraints: ClassVar = {
+        "confusion": Options("soft", "hard"),
+        "cv": Interval(int, 2),
+        "rcond": Interval(float, 0, 1),
+        "random_state": RandomState(),
+        "estimator": ESTIMATOR,
+    }
+    _accept_sparse: ClassVar = True
+
+    def __init__(
+        self,
+        confusion: str = "soft",
+        cv: int = 5,
+        rcond: float = 0.01,
+        random_state: Any = None,
+        estimator: Any = None,
+    ) -> None:
+        self.confusion = confusion
+        self.cv = cv
+        self.rcond = rcond
+        self.random_state = random_state
+        self.estimator = estimator
+
+    def _weights(self, data: TransferData) -> Array:
+        if data.classes is None:
+            raise DomainError("BBSE.fit: y must hold classes. Got numbers to regress on.")
+        codes, K = data.codes, len(data.classes)
+        n = len(codes)
+        prior = np.bincount(codes, minlength=K) / n
+        one_hot = np.eye(K)
+        folds = deal_folds(codes, min(self.cv, n), self.random_state)
+        joint, mu = np.zeros((K, K)), np.zeros(K)
+        for fold in range(folds.max() + 1):
+            train, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            if len(np.unique(codes[train])) < 2:
+                raise DomainError("BBSE.fit: y must hold two rows or more of each class. Got a class with 1 row.")
+            model = fit_inner(self, data.task, data.Xs[train], data.ys[train])
+            joint += self._predicted(model, data.Xs[held_out], data.classes).T @ one_hot[codes[held_out]] / n
+            mu += self._predicted(model, data.Xt, data.classes).mean(axis=0) * (len(held_out) / n)
+        self.confusion_ = joint / prior
+        U, s, Vt = np.linalg.svd(self.confusion_)
+        keep = s > max(self.rcond, K * np.finfo(float).eps) * s[0]
+        self.rank_ = int(keep.sum())
+        self.condition_number_ = float(s[0] / s[-1]) if s[-1] > 0 else float("inf")
+        shift = Vt[keep].T @ ((U[:, keep].T @ (mu - self.confusion_ @ prior)) / s[keep])
+        estimate = np.maximum(prior + shift, 0.0)
+        self.source_prior_, self.target_prior_ = prior, estimate / estimate.sum()
+        self.class_weight_ = self.target_prior_ / prior
+        return self.class_weight_[codes]
+
+    def _predicted(self, model: Any, X: Any, classes: Array) -> Array:
+        """Predictions as one row of class shares a sample; a class that a fold did not see has share 0."""
+        if self.confusion == "hard":
+            return np.eye(len(classes))[np.searchsorted(classes, model.predict(X))]
+        if not hasattr(model, "predict_proba"):
+            raise ParamError(
+                "BBSE.fit: estimator must have predict_proba, or set confusion='hard'."
+                f" Got {type(model).__name__}, which has not."
+            )
+        shares = np.zeros((X.shape[0], len(classes)))
+        shares[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(X)
+        return shares

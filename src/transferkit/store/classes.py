@@ -1,0 +1,110 @@
+"""Which classes a saved folder may bring to life: ours by id, scikit-learn's by name, others only where the user says so."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import skops.io
+from skops.io.exceptions import UnsupportedTypeException
+
+from .. import catalogue
+
+__all__ = ["Untrusted", "class_id", "dump_part", "find_class", "load_part", "name_of"]
+
+# skops trusts scikit-learn's public estimators. These are what they hold after a fit: numbers and nothing that calls out.
+_SKLEARN_PARTS = frozenset(
+    [f"sklearn.metrics._dist_metrics.{m}Distance{b}" for m in ("Euclidean", "Manhattan", "Minkowski", "Chebyshev") for b in (32, 64)]
+    + [f"sklearn.neighbors._{kind}_tree.{cls}{b}" for kind, cls in (("kd", "KDTree"), ("ball", "BallTree")) for b in ("", "32", "64")]
+    + [f"sklearn.gaussian_process.kernels.{k}" for k in (
+        "CompoundKernel", "ConstantKernel", "DotProduct", "Exponentiation", "ExpSineSquared", "Matern", "PairwiseKernel",
+        "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel",
+    )]
+    + [f"sklearn.model_selection._split.{s}" for s in ("GroupKFold", "KFold", "ShuffleSplit", "StratifiedKFold", "StratifiedShuffleSplit")]
+    + [f"sklearn._loss.loss.{loss}" for loss in ("HalfTweedieLoss", "HalfTweedieLossIdentity")]
+    + [
+        "numpy.dtype", "scipy.sparse._csr.csr_matrix", "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration", "sklearn.cluster._bisect_k_means._BisectingTree",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace", "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch",
+    ]
+)  # fmt: skip
+_NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")
+
+
+class Untrusted(Exception):
+    """A class outside what may be saved and loaded; the argument is its dotted name."""
+
+
+def name_of(cls: type) -> str:
+    """Dotted name of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def class_id(cls: type) -> str | None:
+    """The id of one of our classes, as in ``transferkit.core.compose:TransferPipeline``; None for any other."""
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    return name if find_class(name) is cls else None
+
+
+def find_class(name: str) -> type[Any] | None:
+    """The class with an id: one that a method's file, the core or the table encoder defines; None for anything else.
+
+    Raises
+    ------
+    MissingExtraError
+        If the method needs a package that is not installed.
+    """
+    module, _, cls = name.partition(":")
+    if not _NAME.fullmatch(module):
+        return None
+    card = next((c for c in catalogue.cards().values() if c.module == module), None)
+    if card is not None:
+        catalogue.load(card.name)  # says which extra is missing
+    elif not module.startswith("transferkit.core.") and module != "transferkit.data.encode":
+        return None
+    try:
+        found = vars(importlib.import_module(module)).get(cls)
+    except ModuleNotFoundError:
+        return None
+    return found if isinstance(found, type) and found.__module__ == module else None
+
+
+def dump_part(value: Any, trusted: Iterable[str]) -> bytes:
+    """A scikit-learn object as skops bytes.
+
+    Raises
+    ------
+    Untrusted
+        If it holds something that `load_part` would refuse, with the name of the class.
+    """
+    try:
+        content: bytes = skops.io.dumps(value)
+    except UnsupportedTypeException as err:
+        raise Untrusted(str(err).rstrip(".")) from err
+    _check(content, trusted)
+    return content
+
+
+def load_part(content: bytes, trusted: Iterable[str]) -> Any:
+    """The object of skops bytes, after a look at the names of all its classes.
+
+    Raises
+    ------
+    Untrusted
+        Naming the classes that are not trusted; nothing was built then.
+    """
+    return skops.io.loads(content, trusted=_check(content, trusted))
+
+
+def _check(content: bytes, trusted: Iterable[str]) -> list[str]:
+    names = skops.io.get_untrusted_types(data=content)
+    allowed = _SKLEARN_PARTS.union(trusted)
+    refused = [n for n in names if n not in allowed and find_class(":".join(n.rsplit(".", 1))) is None]
+    if refused:
+        raise Untrusted(", ".join(refused))
+    return names

@@ -1,0 +1,261 @@
+"""A saved model's folder: written as a whole or not at all, and checked before anything in it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import scipy
+import sklearn
+import skops
+
+from .. import __version__
+from ..core.errors import DataError, ParamError, TransferError
+from ..core.files import make_folder
+from .classes import Untrusted
+from .state import Reader, Writer
+
+__all__ = ["SCHEMA", "load", "read_manifest", "save"]
+
+SCHEMA = 1
+MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(safetensors|skops)")
+
+
+def save(
+    model: Any,
+    folder: Path | str,
+    *,
+    overwrite: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    trusted: Sequence[str] = (),
+) -> Path:
+    """Save a method, pipeline or encoder, fitted or not.
+
+    Parameters
+    ----------
+    model : object
+        Of a class of the catalogue, the core or the table encoder. Inside it may be numbers, text, arrays, sparse
+        matrices, containers of these, and objects of transferkit and scikit-learn.
+    folder : path
+        Where to; parents are made. Holds ``manifest.json``, ``arrays.safetensors`` and one ``.skops`` file for every
+        scikit-learn object afterwards.
+    overwrite : bool, default=False
+        Whether a model that is there may be replaced. It stays until the new one is complete.
+    metadata : mapping, optional
+        Anything of JSON, for `read_manifest`.
+    trusted : sequence of str, default=()
+        Dotted names of further classes, as in ``"xgboost.sklearn.XGBClassifier"``, that skops may save. `load` needs the
+        same.
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    DataError
+        If something in the model cannot be saved (named by its place and class), the folder is there, or it cannot be
+        written; nothing is left half-written then.
+    ParamError
+        If `metadata` is not JSON.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, transferkit
+    >>> from transferkit import CORAL, Domain
+    >>> X, y = np.arange(12.0).reshape(6, 2) % 5, np.arange(6) % 2
+    >>> model = CORAL().fit(X, y, target=Domain(X + 1))
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     same = transferkit.load(transferkit.save(model, f"{home}/model"))
+    >>> bool((same.predict(X) == model.predict(X)).all())
+    True
+    """
+    final = Path(os.path.realpath(folder))
+    _check_place(final, folder, overwrite)
+    writer = Writer(trusted)
+    state = writer.node(model, type(model).__name__)
+    if not isinstance(state, dict) or state["is"] != "object":
+        raise DataError(f"store.save: model must be an object of transferkit. Got {type(model).__name__}.")
+    contents = dict(writer.parts)
+    if writer.arrays:
+        contents[ARRAYS] = safetensors.numpy.save(writer.arrays)
+    manifest = {
+        "schema": SCHEMA,
+        "transferkit": __version__,
+        "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn, skops, safetensors)},
+        "class": state["class"],
+        "metadata": dict(metadata or {}),
+        "files": {name: _sha256(content) for name, content in sorted(contents.items())},
+        "state": state,
+    }
+    try:
+        manifest["sha256"] = _sha256(_canonical(manifest))
+        text = json.dumps(manifest, indent=1, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as err:
+        raise ParamError(f"store.save: metadata must be JSON. Got: {err}") from err
+    # The manifest goes last: whatever has one has everything.
+    _write({**contents, MANIFEST: text.encode()}, final)
+    return Path(folder)
+
+
+def load(folder: Path | str, *, trusted: Sequence[str] = ()) -> Any:
+    """Load what `save` saved. Only classes of transferkit and scikit-learn are built; no code of the folder runs.
+
+    Parameters
+    ----------
+    folder : path
+        The saved model.
+    trusted : sequence of str, default=()
+        Dotted names of further classes that skops may build. Name only what you would import yourself.
+
+    Returns
+    -------
+    model : object
+        As it was saved.
+
+    Raises
+    ------
+    DataError
+        Naming the file that is missing, damaged, of a newer version, or that holds a class which is not trusted.
+    """
+    manifest = read_manifest(folder)
+    where = Path(folder) / MANIFEST
+    contents = {}
+    for name, expected in manifest["files"].items():
+        # A name that leads out of the folder is refused before anything is opened.
+        if not _FILE_NAME.fullmatch(name):
+            raise DataError(f"{where}: file names must be plain names of the folder. Got {name!r}.")
+        contents[name] = _read(Path(folder) / name)
+        if _sha256(contents[name]) != expected:
+            raise DataError(f"{Path(folder) / name}: is damaged (its SHA-256 is not the one in {MANIFEST}).")
+    file = where
+    try:
+        arrays = {}
+        if ARRAYS in contents:
+            file = Path(folder) / ARRAYS
+            arrays = safetensors.numpy.load(contents.pop(ARRAYS))
+            file = where
+        if manifest["state"]["is"] != "object":
+            raise ValueError("the state is not that of an object")
+        return Reader(arrays, contents, trusted).value(manifest["state"])
+    except Untrusted as err:
+        raise DataError(
+            f"{folder}: must hold classes of transferkit and scikit-learn, or others that are named in trusted. Got {err}."
+        ) from err
+    except (
+        ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError, TypeError,
+        ValueError, safetensors.SafetensorError, zipfile.BadZipFile, zlib.error,
+    ) as err:  # fmt: skip
+        if isinstance(err, TransferError):
+            raise
+        raise DataError(f"{file}: does not describe a model ({type(err).__name__}: {err}).") from err
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a saved model: versions, class, metadata, files and state, after a check of its own sum.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged or of a newer schema.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(_read(path))
+    except (ValueError, RecursionError) as err:
+        if isinstance(err, DataError):
+            raise
+        raise DataError(f"{path}: is damaged (not JSON: {err}).") from err
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
+        raise DataError(f"{path}: must be the manifest of a saved model. Got no schema version in it.")
+    if manifest["schema"] > SCHEMA:
+        raise DataError(
+            f"{path}: has schema {manifest['schema']}, written by transferkit {manifest.get('transferkit')}; this is"
+            f" transferkit {__version__}, which reads up to {SCHEMA}. Update transferkit."
+        )
+    expected = manifest.pop("sha256", None)
+    if _sha256(_canonical(manifest)) != expected or not isinstance(manifest.get("files"), dict):
+        raise DataError(f"{path}: is damaged (its content does not match its own SHA-256).")
+    return manifest
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _canonical(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise DataError(f"{path}: cannot be read ({err.strerror or err}).") from err
+
+
+def _check_place(final: Path, folder: Path | str, overwrite: bool) -> None:
+    if not final.exists():
+        return
+    if not final.is_dir():
+        raise DataError(f"{folder}: must be a folder. Got a file.")
+    if not overwrite:
+        raise DataError(f"{folder}: is there already. Give overwrite=True to replace the model in it.")
+    strange = sorted(p.name for p in final.iterdir() if p.name != MANIFEST and not _FILE_NAME.fullmatch(p.name))
+    if strange:
+        raise DataError(
+            f"{folder}: must hold a saved model and nothing else to be overwritten. Got also {strange[0]!r}."
+        )
+
+
+def _write(contents: Mapping[str, bytes], final: Path) -> None:
+    """Write a folder beside its place, then put it there; an old one is set aside until then."""
+    make_folder(final.parent)
+    token = secrets.token_hex(4)
+    new, old = final.with_name(f".{final.name}.{token}.new"), final.with_name(f".{final.name}.{token}.old")
+    try:
+        new.mkdir()
+        for name, content in contents.items():
+            with open(new / name, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _fsync_folder(new)
+        if final.exists():
+            os.rename(final, old)
+        try:
+            os.rename(new, final)
+        except OSError:
+            if old.exists():
+                os.rename(old, final)
+            raise
+        _fsync_folder(final.parent)
+    except OSError as err:
+        raise DataError(f"{final}: cannot be written ({err.strerror or err}).") from err
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make names durable, where the system can open a folder."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
