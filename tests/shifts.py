@@ -36,7 +36,9 @@ def with_labels(X: np.ndarray, y: np.ndarray, shots: int | None) -> Domain:
     return Domain(X, y, known, name="target")
 
 
-def _classes(rng: np.random.Generator, n: int, d: int = 6, k: int = 3, distance: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+def _classes(
+    rng: np.random.Generator, n: int, d: int = 6, k: int = 3, distance: float = 3.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian classes around the first k axes."""
     y = np.arange(n) % k
     X = rng.normal(size=(n, d))
@@ -58,23 +60,22 @@ def moved(seed: int, n: int = 90) -> Shift:
 
 
 def rotated(seed: int, n: int = 90) -> Shift:
-    """The target is turned: classes lie in a plane that is tilted by 50 degrees into directions without signal."""
+    """The target is turned: the plane of the classes is tilted by 70 degrees into directions without signal."""
     rng = np.random.default_rng(seed)
-    (X, y), (Xt, yt) = _classes(rng, n, d=6, distance=5), _classes(rng, n, d=6, distance=5)
-    c, s = np.cos(np.deg2rad(50)), np.sin(np.deg2rad(50))
+    (X, y), (Xt, yt) = _classes(rng, n, distance=5), _classes(rng, n, distance=5)
+    c, s = np.cos(np.deg2rad(70)), np.sin(np.deg2rad(70))
     turn = np.block([[c * np.eye(3), s * np.eye(3)], [-s * np.eye(3), c * np.eye(3)]])
-    X, Xt = X - X.mean(axis=0), Xt - Xt.mean(axis=0)
-    return Shift(X, y, Xt @ turn, yt)
+    return Shift(X - X.mean(axis=0), y, (Xt - Xt.mean(axis=0)) @ turn, yt)
 
 
 def coloured(seed: int, n: int = 120) -> Shift:
-    """The source's features are mixed by noise that the target lacks: the covariances differ, means and signal do not."""
+    """The target's features are mixed by a symmetric map; both domains have mean 0, the source uncorrelated features."""
     rng = np.random.default_rng(seed)
-    (X, y), (Xt, yt) = _classes(rng, n, k=2, distance=2), _classes(rng, n, k=2, distance=2)
-    mixing = np.eye(6)
-    mixing[0, 3:] = mixing[1, 3:] = 1.5
-    stretch = np.array([1, 1, 1, 4, 4, 4.0])
-    return Shift((X * stretch) @ mixing.T, y, Xt, yt)
+    (X, y), (Xt, yt) = (_classes(rng, n, d=4, k=2, distance=4) for _ in range(2))
+    axes = np.linalg.qr(np.ones((4, 4)) - 3 * np.eye(4))[0]
+    mixing = axes @ np.diag([4, 2, 0.5, 0.25]) @ axes.T
+    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(X.T))).T
+    return Shift(5 * (X - X.mean(axis=0)) @ whiten, y, 5 * (Xt - Xt.mean(axis=0)) @ whiten @ mixing, yt)
 
 
 def offset(seed: int, n: int = 90) -> Shift:

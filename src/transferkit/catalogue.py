@@ -24,10 +24,11 @@ TASKS = ("classification", "regression")
 DATA = ("vectors", "images", "text", "series", "graph", "relations")
 PROTOCOLS = ("Transfer", "ModelTransfer", "MultiTask", "MetaLearner", "Continual", "Selector")
 COSTS = ("n", "n^2", "n^3")
+SCALINGS = ("source", "domain")
 
 _FOLDER = Path(__file__).parent / "algorithms"
 _REQUIRED = frozenset({"class", "protocol", "settings", "tasks", "data", "needs", "cost", "paper", "url"})
-_OPTIONAL = frozenset({"portfolio"})
+_OPTIONAL = frozenset({"portfolio", "scaling"})
 # The extra of pyproject.toml that brings a module.
 _EXTRA_OF = {
     "torch": "deep", "accelerate": "deep", "timm": "vision", "torchvision": "vision", "PIL": "vision",
@@ -58,6 +59,9 @@ class Card:
         How fit time grows with the number of rows.
     portfolio : tuple of mappings
         Fixed parameter settings that `transferkit run` tries.
+    scaling : {"source", "domain"}
+        How `transferkit run` standardises columns for it: both domains with the source's mean and deviation, or, where
+        the published protocol does so, each domain with its own.
     paper, url : str
         Where it comes from.
     summary : str
@@ -74,6 +78,7 @@ class Card:
     needs: tuple[str, ...]
     cost: str
     portfolio: tuple[Mapping[str, Any], ...]
+    scaling: str
     paper: str
     url: str
     summary: str
@@ -119,12 +124,14 @@ def read_card(path: Path) -> Card:
         extra = set(raw[key]) - set(allowed)
         if extra or not isinstance(raw[key], tuple):
             raise TransferError(f"{path}: CARD[{key!r}] must be a tuple of {allowed}. Got {raw[key]!r}.")
-    if raw["protocol"] not in PROTOCOLS or raw["cost"] not in COSTS:
-        raise TransferError(f"{path}: CARD must name a protocol of {PROTOCOLS} and a cost of {COSTS}.")
+    for key, values in (("protocol", PROTOCOLS), ("cost", COSTS), ("scaling", SCALINGS)):
+        if raw.get(key, values[0]) not in values:
+            raise TransferError(f"{path}: CARD[{key!r}] must be one of {values}. Got {raw[key]!r}.")
     return Card(
         name=path.stem, paradigm=path.parent.name, cls=raw["class"], protocol=raw["protocol"], settings=raw["settings"],
         tasks=raw["tasks"], data=raw["data"], needs=raw["needs"], cost=raw["cost"],
-        portfolio=tuple(MappingProxyType(p) for p in raw.get("portfolio", ({},))), paper=raw["paper"], url=raw["url"],
+        portfolio=tuple(MappingProxyType(p) for p in raw.get("portfolio", ({},))),
+        scaling=raw.get("scaling", "source"), paper=raw["paper"], url=raw["url"],
         summary=docstring.splitlines()[0].strip(),
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_squared_distances_far_from_the_origin_too(offset: float) -> None:
 
 
 @pytest.mark.parametrize(("n", "m"), [(40, 40), (60, 25), (1, 7), (5, 1)])
-@pytest.mark.parametrize("reg", [1.0, 0.1, 0.02])
+@pytest.mark.parametrize("reg", [1.0, 0.1, 0.05])
 def test_sinkhorn_is_the_plan_of_pot(n: int, m: int, reg: float) -> None:
     cost = _cost(n, m)
     ours = sinkhorn(cost, reg, max_iter=20_000, tol=1e-10)

@@ -18,6 +18,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),  # importable modules beyond the core
     "cost": "n",  # how fit grows with the rows: n, n^2, n^3
+    "scaling": "domain",  # optional: its published protocol standardises each domain by itself
     "portfolio": ({},),  # optional: the settings that `transferkit run` tries
     "paper": "Authors. Title. Venue Year.",
     "url": "https://",

@@ -46,13 +46,14 @@ class TransferPipeline(BaseEstimator):
         Ordinary scikit-learn transformers, applied in order.
     method : Transfer
         The transfer method that follows.
-    fit_on : {"source", "pooled"}, default="source"
-        The rows that the transformers learn from. ``"pooled"`` adds the target's rows (never labels).
+    fit_on : {"source", "pooled", "each"}, default="source"
+        The rows that the transformers learn from. ``"pooled"`` adds the target's rows (never labels). ``"each"`` fits
+        one copy on each domain by itself, as published protocols do that standardise source and target apart.
 
     Attributes
     ----------
-    transformer_ : sklearn.pipeline.Pipeline
-        The fitted transformers.
+    transformer_, source_transformer_ : sklearn.pipeline.Pipeline
+        The fitted transformers for rows of the target and of the source; two names of one thing unless ``fit_on="each"``.
     method_ : Transfer
         The fitted method.
     classes_ : array of shape (n_classes,)
@@ -73,7 +74,7 @@ class TransferPipeline(BaseEstimator):
     _constraints: ClassVar = {
         "steps": _Steps(),
         "method": Either(Nothing(), EstimatorLike("fit", "predict")),
-        "fit_on": Options("source", "pooled"),
+        "fit_on": Options("source", "pooled", "each"),
     }
 
     def __init__(self, steps: Any = (), method: Any = None, fit_on: str = "source") -> None:
@@ -85,7 +86,8 @@ class TransferPipeline(BaseEstimator):
     def from_fitted(cls, transformer: Pipeline, method: Any) -> Self:
         """A fitted pipeline from a fitted transformer and a method fitted on its output."""
         whole = cls(list(transformer.steps), method)
-        whole.transformer_, whole.method_ = transformer, method
+        whole.transformer_ = whole.source_transformer_ = transformer
+        whole.method_ = method
         if hasattr(method, "classes_"):
             whole.classes_ = method.classes_
         return whole
@@ -114,12 +116,13 @@ class TransferPipeline(BaseEstimator):
         if not isinstance(target, Domain):
             raise DomainError(f"TransferPipeline.fit: target must be a Domain. Got {type(target).__name__}.")
         steps = [(name, clone(step)) for name, step in self.steps] or [("keep", "passthrough")]
-        self.transformer_ = Pipeline(steps)
+        self.source_transformer_ = self.transformer_ = Pipeline(steps)
         if self.fit_on == "pooled":
-            self.transformer_.fit(_concat(X, target.X))
-            Z = self.transformer_.transform(X)
+            Z = self.transformer_.fit(_concat(X, target.X)).transform(X)
         else:
-            Z = self.transformer_.fit_transform(X, y)
+            Z = self.source_transformer_.fit_transform(X, y)
+        if self.fit_on == "each":
+            self.transformer_ = clone(self.source_transformer_).fit(target.X)
         moved = replace(target, X=self.transformer_.transform(target.X))
         self.method_ = clone(self.method).fit(Z, y, target=moved, groups=groups)
         if hasattr(self.method_, "classes_"):
@@ -141,7 +144,8 @@ class TransferPipeline(BaseEstimator):
     def transform(self, X: Any, domain: str = "target") -> Array:
         """Rows of either domain in the method's common space."""
         check_is_fitted(self)
-        return self.method_.transform(self.transformer_.transform(X), domain=domain)
+        ours = self.source_transformer_ if domain == "source" else self.transformer_
+        return self.method_.transform(ours.transform(X), domain=domain)
 
     @_method_has("score")
     def score(self, X: Any, y: Any) -> float:

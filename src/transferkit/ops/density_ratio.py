@@ -41,8 +41,8 @@ def median_gamma(Xs: Array, Xt: Array) -> float:
 
 
 def gamma_grid(gamma: float) -> Array:
-    """Kernel parameters whose widths are 4 to 1/8 times that of `gamma`, in steps of the square root of 2."""
-    return gamma * 2.0 ** np.arange(-4, 7)
+    """Kernel parameters whose widths are 4 to 1/4 times that of `gamma`, in steps of the square root of 2."""
+    return gamma * 2.0 ** np.arange(-4, 5)
 
 
 def draw_centres(Xt: Array, n_centres: int, rng: np.random.RandomState) -> Array:

@@ -7,20 +7,15 @@ from scipy.spatial.distance import pdist
 
 from ..core.protocols import Array
 
-__all__ = ["median_gamma", "rbf", "squared_distances"]
-
-
-def squared_distances(X: Array, Y: Array) -> Array:
-    """Squared Euclidean distances, of shape (len(X), len(Y)), never below 0."""
-    D = (-2.0) * (X @ Y.T)
-    D += np.einsum("ij,ij->i", X, X)[:, None]
-    D += np.einsum("ij,ij->i", Y, Y)
-    return np.maximum(D, 0, out=D)
+__all__ = ["median_gamma", "rbf"]
 
 
 def rbf(X: Array, Y: Array, gamma: float) -> Array:
     """``exp(-gamma ||x - y||^2)``, of shape (len(X), len(Y))."""
-    D = squared_distances(X, Y)
+    D = (-2.0) * (X @ Y.T)
+    D += np.einsum("ij,ij->i", X, X)[:, None]
+    D += np.einsum("ij,ij->i", Y, Y)
+    np.maximum(D, 0, out=D)  # rounding can leave a distance of equal rows below 0
     D *= -gamma
     return np.exp(D, out=D)
 

@@ -174,7 +174,7 @@ def _estimates(
     found = {}
     for t in models:
         model = t.model
-        inner = getattr(model, "estimator_", None)
+        inner = getattr(getattr(model, "method_", model), "estimator_", None)
         if inner is None or not hasattr(model, "predict_proba") or not hasattr(inner, "predict_proba"):
             continue
         X = prepared.source.X

@@ -12,9 +12,11 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from .. import catalogue
 from ..catalogue import Card
+from ..core.compose import TransferPipeline
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array
 from ..core.scaling import NormScaler
@@ -56,14 +58,17 @@ class Candidate:
     skip: str = ""
 
     def build(self, seed: int) -> Any:
-        """The unfitted method."""
+        """The unfitted method, with the scaling of its published protocol in front."""
         cls = catalogue.load(self.card.name)
         accepted = cls._constraints
         params = dict(self.params)
         for name, value in (("estimator", clone(self.estimator)), ("random_state", seed)):
             if name in accepted:
                 params.setdefault(name, value)
-        return cls(**params)
+        method = cls(**params)
+        if self.card.scaling == "domain":
+            return TransferPipeline([("scale", StandardScaler())], method, fit_on="each")
+        return method
 
 
 @dataclass(frozen=True, eq=False)

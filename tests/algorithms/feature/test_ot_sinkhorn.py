@@ -40,7 +40,7 @@ def test_a_large_reg_goes_to_the_mean_and_a_small_one_to_the_exact_map(domains: 
         np.abs(SinkhornOT(reg=reg, max_iter=100_000).fit(X, y, target=target).images_ - exact).mean()
         for reg in (0.1, 0.01, 0.001)
     ]
-    assert gaps[0] > 3 * gaps[1] > 9 * gaps[2]
+    assert gaps[0] > 2 * gaps[1] > 4 * gaps[2]
 
 
 def test_norm_makes_reg_free_of_the_unit(domains: tuple[np.ndarray, ...]) -> None:

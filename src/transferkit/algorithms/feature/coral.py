@@ -18,6 +18,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "scaling": "domain",
     "portfolio": ({"reg": 1.0}, {"reg": 0.1}),
     "paper": "Sun, Feng & Saenko. Return of Frustratingly Easy Domain Adaptation. AAAI 2016.",
     "url": "https://arxiv.org/abs/1511.05547",

@@ -20,6 +20,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "scaling": "domain",
     "portfolio": ({}, {"n_components": 20}),
     "paper": "Gong, Shi, Sha & Grauman. Geodesic Flow Kernel for Unsupervised Domain Adaptation. CVPR 2012.",
     "url": "https://doi.org/10.1109/CVPR.2012.6247911",

@@ -18,6 +18,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "scaling": "domain",
     "portfolio": ({"reg": 1e-6}, {"reg": 1e-2}),
     "paper": "Flamary, Lounici & Ferrari. Concentration bounds for linear Monge mapping estimation and optimal "
     "transport domain adaptation. arXiv 2019.",

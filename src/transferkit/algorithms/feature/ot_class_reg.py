@@ -23,6 +23,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n^2",
+    "scaling": "domain",
     "portfolio": ({"reg": 0.1, "reg_class": 0.1},),
     "paper": "Courty, Flamary & Tuia. Domain adaptation with regularized optimal transport. ECML PKDD 2014; Courty, "
     "Flamary, Tuia & Rakotomamonjy. Optimal Transport for Domain Adaptation. TPAMI 2017.",

@@ -19,6 +19,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n^3",
+    "scaling": "domain",
     "paper": "Courty, Flamary, Tuia & Rakotomamonjy. Optimal Transport for Domain Adaptation. TPAMI 2017.",
     "url": "https://arxiv.org/abs/1507.00504",
 }

@@ -20,6 +20,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n^2",
+    "scaling": "domain",
     "portfolio": ({"reg": 0.1}, {"reg": 0.02}),
     "paper": "Cuturi. Sinkhorn Distances: Lightspeed Computation of Optimal Transport. NeurIPS 2013; Courty, Flamary, "
     "Tuia & Rakotomamonjy. Optimal Transport for Domain Adaptation. TPAMI 2017.",

@@ -18,6 +18,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "scaling": "domain",
     "portfolio": ({"n_components": 30}, {"n_components": 100}),
     "paper": (
         "Fernando, Habrard, Sebban & Tuytelaars. Unsupervised Visual Domain Adaptation Using Subspace Alignment."

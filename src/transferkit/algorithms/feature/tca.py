@@ -22,6 +22,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "scaling": "domain",
     "portfolio": ({"n_components": 30}, {"n_components": 100}),
     "paper": "Pan, Tsang, Kwok & Yang. Domain Adaptation via Transfer Component Analysis. IEEE TNN 22(2), 2011.",
     "url": "https://doi.org/10.1109/TNN.2010.2091281",

@@ -39,7 +39,7 @@ class KLIEP(InstanceTransfer):
     Parameters
     ----------
     gamma : float in (0, inf) or None, default=None
-        Kernel parameter of ``exp(-gamma ||x - c||^2)``. None is chosen by likelihood cross-validation among widths of 1/8
+        Kernel parameter of ``exp(-gamma ||x - c||^2)``. None is chosen by likelihood cross-validation among widths of 1/4
         to 4 times the median distance. Features are taken as they are.
     n_centres : int in [1, inf), default=100
         Gaussians; their centres c are target rows drawn at random. More follow finer detail and cost more.
@@ -47,8 +47,9 @@ class KLIEP(InstanceTransfer):
         Folds of the target rows in the choice of gamma; not more than there are target rows.
     max_iter : int in [1, inf), default=500
         Most update steps a solution.
-    tol : float in [0, inf), default=1e-4
-        A solution is accepted when its mean log ratio is proven to be that close to the largest one.
+    tol : float in [0, inf), default=0.001
+        A solution is accepted when its mean log ratio is proven to be that close to the largest one; ten times that while
+        gamma is chosen.
     random_state : int, RandomState or None, default=None
         Draws the centres and the folds.
     estimator : estimator, default=None
@@ -116,7 +117,7 @@ class KLIEP(InstanceTransfer):
         n_centres: int = 100,
         cv: int = 5,
         max_iter: int = 500,
-        tol: float = 1e-4,
+        tol: float = 1e-3,
         random_state: Any = None,
         estimator: Any = None,
     ) -> None:
@@ -162,7 +163,7 @@ class KLIEP(InstanceTransfer):
             b, A = np.exp(-gamma * Ds).mean(axis=0), np.exp(-gamma * Dt)
             total = 0.0
             for fold in range(folds.max() + 1):
-                alpha, _ = _maximise(A[folds != fold], b, self.max_iter, self.tol)
+                alpha, _ = _maximise(A[folds != fold], b, self.max_iter, 10 * self.tol)
                 total += _log_sum(A[folds == fold] @ alpha)
             scores[k] = total / n
         return scores

@@ -78,8 +78,8 @@ class KMM(InstanceTransfer):
     at a bound; block principal pivoting (Júdice & Pires 1994) corrects the guess until the optimality conditions hold.
     Should it cycle, which an ill-conditioned K allows, proximal point steps (the same on ``K + delta I``) lead to the same
     optimum. Where the bounds on the mean weight are violated, their multiplier is found by a safeguarded Newton iteration
-    on the sum of the weights, which is monotone in it. The cost is O(n (n + m) d) for the kernels and O(f^3) a pivot for f
-    weights off their bounds; one kernel matrix is held in memory.
+    on the sum of the weights, which is monotone in it; they then hold to five digits. The cost is O(n (n + m) d) for the
+    kernels and O(f^3) a pivot for f weights off their bounds; one kernel matrix is held in memory.
 
     We add 1e-7 to the diagonal of K, which singles out one solution where rows repeat. The default of `eps` is that of
     Gretton et al. 2009.

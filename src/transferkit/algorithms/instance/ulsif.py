@@ -39,7 +39,7 @@ class ULSIF(InstanceTransfer):
     Parameters
     ----------
     gamma : float in (0, inf) or None, default=None
-        Kernel parameter of ``exp(-gamma ||x - c||^2)``. None is chosen by the leave-one-out score among widths of 1/8 to 4
+        Kernel parameter of ``exp(-gamma ||x - c||^2)``. None is chosen by the leave-one-out score among widths of 1/4 to 4
         times the median distance. Features are taken as they are.
     reg : float in (0, inf) or None, default=None
         Ridge penalty lambda. None is chosen by the leave-one-out score among 0.001, 0.01, 0.1, 1 and 10.

@@ -224,10 +224,9 @@ class ConsensusGuard(BaseEstimator):
         weight = np.clip(ratio, 0.02, 50)[shares.guess_source]
         test = classifier_two_sample(Xs, Xt, weight=weight, random_state=rng)
         rows_s, rows_t = subsample(len(Xs), MOST_ROWS, rng), subsample(len(Xt), MOST_ROWS, rng)
-        seen = []
+        own, seen = codes[rows_s], []
         for scale in (True, False):
             view = _View(Xs[rows_s], scale, K, self.n_seeds, rng)
-            own = codes[rows_s]
             seen.append((float(view.follow_clusters(own).mean()), view.follow_neighbors(own), scale))
         clusters, neighbors, scale = max(seen, key=lambda s: s[0] + s[1])
         view_t = _View(Xt[rows_t], scale, K, self.n_seeds, rng)
@@ -340,10 +339,14 @@ class _View:
         ]
         near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(Z) - 1)).fit(Z)
         self.neighbors = near.kneighbors(return_distance=False)
+        self.followed: dict[bytes, Array] = {}
 
     def follow_clusters(self, labels: Array) -> Array:
-        """Adjusted mutual information with each clustering."""
-        return np.array([adjusted_mutual_info_score(labels, c) for c in self.clusterings])
+        """Adjusted mutual information with each clustering; kept, since many models are asked about twice."""
+        key = labels.tobytes()
+        if key not in self.followed:
+            self.followed[key] = np.array([adjusted_mutual_info_score(labels, c) for c in self.clusterings])
+        return self.followed[key]
 
     def follow_neighbors(self, labels: Array) -> float:
         """Share of neighbours with the same label, adjusted for the share that random labels of these sizes reach."""

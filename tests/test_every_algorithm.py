@@ -1,0 +1,127 @@
+"""The catalogue times the common checks: what a new method has to pass comes from here, without a line of its own."""
+
+import inspect
+from unittest import SkipTest
+
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import bad_estimators
+from common_checks import CHECKS, Subject
+from self_target import self_target
+from transferkit import catalogue
+
+HERE = [card for card in catalogue.cards().values() if not card.missing]
+
+
+def case(name, values, failures):
+    """One test of one method; a failure that the class declares has to happen."""
+    reason = failures.get(name)
+    return [*values], [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+
+
+def run(check, subject, tmp_path):
+    """A check gets a folder where it asks for one."""
+    check(subject, **({"folder": tmp_path} if "folder" in inspect.signature(check).parameters else {}))
+
+
+def common_cases():
+    for card in HERE:
+        cls = catalogue.load(card.name)
+        for check in CHECKS.get(card.protocol, ()):
+            values, marks = case(check.__name__, (Subject(card, cls), check), getattr(cls, "_known_failures", {}))
+            yield pytest.param(*values, marks=marks, id=f"{card.name}-{check.__name__.removeprefix('check_')}")
+
+
+def sklearn_cases():
+    """scikit-learn's own checks, with each method as its own target: as a classifier, and as a regressor where it is one."""
+    for card in HERE:
+        if card.protocol != "Transfer":
+            continue
+        subject = Subject(card, catalogue.load(card.name))
+        made = self_target(subject.cls, labels=not subject.label_free)
+        known = subject.cls._known_failures
+        instances = {"classes": (made(**subject.cls._test_params), known)}
+        if "regression" in card.tasks:
+            # estimator=None decides by the labels, so numbers with a fraction are a regression, not an error.
+            why = {
+                "check_classifiers_regression_target": "without an inner estimator the labels decide which task it is"
+            }
+            instances["classes"] = (instances["classes"][0], {**known, **why})
+            instances["numbers"] = (made(**{**subject.cls._test_params, "estimator": Ridge()}), known)
+        for kind, (instance, failures) in instances.items():
+            for k, (estimator, check) in enumerate(estimator_checks_generator(instance)):
+                inner = check.func if hasattr(check.func, "__name__") else check.func.func
+                values, marks = case(inner.__name__, (estimator, check), failures)
+                yield pytest.param(
+                    *values, marks=marks, id=f"{card.name}-{kind}-{k}-{inner.__name__.removeprefix('check_')}"
+                )
+
+
+def test_the_catalogue_is_all_there():
+    """Nothing to check would pass every check."""
+    files = [p for p in catalogue._FOLDER.glob("*/*.py") if not p.name.startswith("_")]
+    assert len(catalogue.cards()) == len(files) > 0
+    assert {card.protocol for card in catalogue.cards().values()} <= CHECKS.keys(), "a protocol without checks"
+    assert len(list(common_cases())) >= 15 * len(HERE) / 2
+
+
+@pytest.mark.parametrize(("subject", "check"), common_cases())
+def test_common(subject, check, tmp_path):
+    run(check, subject, tmp_path)
+
+
+@pytest.mark.parametrize(("estimator", "check"), sklearn_cases())
+def test_sklearn(estimator, check):
+    check(estimator)
+
+
+# Watch the watchers -------------------------------------------------------------------------------------------------
+
+
+def good_cases():
+    for protocol, cls in bad_estimators.GOOD.items():
+        for check in CHECKS[protocol]:
+            yield pytest.param(protocol, cls, check, id=f"{protocol}-{check.__name__.removeprefix('check_')}")
+
+
+def bad_cases():
+    for protocol, name, cls in bad_estimators.BAD:
+        check = next(c for c in CHECKS[protocol] if c.__name__ == name)
+        yield pytest.param(protocol, cls, check, id=f"{name.removeprefix('check_')}-{cls.__name__}")
+
+
+@pytest.mark.parametrize(("protocol", "cls", "check"), good_cases())
+def test_a_good_estimator_passes(protocol, cls, check, tmp_path, monkeypatch):
+    """So that a bad one fails for the one thing in which it differs."""
+    bad_estimators.pass_as_ours(cls, monkeypatch)
+    run(check, Subject(bad_estimators.card(protocol, cls.__name__), cls), tmp_path)
+
+
+@pytest.mark.parametrize(("protocol", "cls", "check"), bad_cases())
+def test_a_bad_estimator_fails(protocol, cls, check, tmp_path, monkeypatch):
+    bad_estimators.pass_as_ours(cls, monkeypatch)
+    with pytest.raises((Exception, pytest.fail.Exception)) as caught:
+        run(check, Subject(bad_estimators.card(protocol, cls.__name__), cls), tmp_path)
+    assert not isinstance(caught.value, (NameError, ImportError, SyntaxError)), "the check itself is broken"
+
+
+def test_every_check_has_an_estimator_that_must_fail_it():
+    for protocol, checks in CHECKS.items():
+        assert {c.__name__ for c in checks} == {check for p, check, _ in bad_estimators.BAD if p == protocol}
+
+
+@pytest.mark.parametrize(
+    "cls", [bad_estimators.ChangesParameters, bad_estimators.LosesFeatureNames, bad_estimators.ReturnsNothing]
+)
+def test_sklearns_checks_see_through_the_self_target(cls):
+    failed = 0
+    for estimator, check in estimator_checks_generator(self_target(cls, labels=False)()):
+        try:
+            check(estimator)
+        except SkipTest:
+            continue
+        except Exception:  # noqa: BLE001
+            failed += 1
+    assert failed
