@@ -172,7 +172,7 @@ def check_tasks_and_settings(subject: Subject) -> None:
                 assert not hasattr(model, "classes_")
                 assert not hasattr(model, "predict_proba") or params == {}
             else:
-                assert np.isin(predicted, model.classes_).all()
+                assert np.isin(predicted, model.classes_).all(), "it must predict classes of the source"
                 np.testing.assert_array_equal(model.classes_, np.unique(shift.y))
                 if hasattr(model, "predict_proba"):
                     proba = model.predict_proba(shift.Xt)
@@ -479,7 +479,7 @@ def check_score_changes_nothing(subject: Subject) -> None:
     selector, candidate, source, target = _selection(subject)
     before = state_of([source, target, selector.get_params(deep=False), vars(candidate)])
     selector.score(candidate, source, target)
-    assert state_of([source, target, selector.get_params(deep=False), vars(candidate)]) == before
+    assert state_of([source, target, selector.get_params(deep=False), vars(candidate)]) == before, "something changed"
 
 
 def check_score_hidden_labels(subject: Subject) -> None:

@@ -66,12 +66,12 @@ def test_run_then_predict(cli, tables, suffix):
     assert "report" in out
     code, out, _ = cli("predict", "r", f"clinic.{suffix}", "-o", "p.csv")
     assert code == 0
-    rows = list(csv.DictReader((tables / "p.csv").open()))
+    rows = list(csv.DictReader((tables / "p.csv").read_text().splitlines()))
     assert len(rows) == 90
     assert set(rows[0]) == {"prediction", "probability_ash", "probability_elm", "probability_oak"}
     assert {r["prediction"] for r in rows} <= {"ash", "elm", "oak"}
     assert [r["prediction"] for r in rows] == [
-        r["prediction"] for r in csv.DictReader((tables / "r/predictions.csv").open())
+        r["prediction"] for r in csv.DictReader((tables / "r/predictions.csv").read_text().splitlines())
     ]
 
 
@@ -84,7 +84,10 @@ def test_run_as_json_prints_strict_json_only(cli, tables):
 
 
 def test_one_file_with_both_domains(cli, tables):
-    parts = [pl.read_csv(tables / f"{n}.csv").select("a", "b", "c", "kind").with_columns(site=pl.lit(n)) for n in ("lab", "clinic")]
+    parts = [
+        pl.read_csv(tables / f"{n}.csv").select("a", "b", "c", "kind").with_columns(site=pl.lit(n))
+        for n in ("lab", "clinic")
+    ]
     pl.concat(parts).write_csv(tables / "both.csv")
     asked = ["both.csv", "--domain-column", "site", "--target-domain", "clinic", "--label", "kind", "--json"]
     code, out, _ = cli("run", *asked, "-o", "r", *FAST)
@@ -102,7 +105,9 @@ def test_fit_a_method_on_an_unlabelled_target(cli, tables):
         assert code == 0
         assert json.loads(out)["score"] is None
         assert cli("predict", method, "new.csv", "-o", f"{method}.csv")[0] == 0
-    code, out, _ = cli("fit", "coral", "lab.csv", "clinic.csv", "--label", "kind", "-o", "c2", "--set", "reg=0.5", "--json")
+    code, out, _ = cli(
+        "fit", "coral", "lab.csv", "clinic.csv", "--label", "kind", "-o", "c2", "--set", "reg=0.5", "--json"
+    )
     assert json.loads(out)["params"] == {"reg": 0.5}
     assert json.loads(out)["score"] > 0.5
 

@@ -185,7 +185,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):
 
 def test_resume_refuses_other_data_options_versions_and_folders(tmp_path):
     run(task_of(), out=tmp_path / "r")
-    with pytest.raises(DataError, match="the data .* changed"):
+    with pytest.raises(DataError, match=r"the data .* changed"):
         run(task_of(shift=5.0), out=tmp_path / "r", resume=True)
     with pytest.raises(DataError, match="Different now: seed"):
         run(task_of(seed=1), out=tmp_path / "r", resume=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +17,8 @@ __all__ = ["list_methods", "show"]
 
 
 def _facts(card: catalogue.Card) -> dict[str, Any]:
-    return {**asdict(card), "portfolio": [dict(p) for p in card.portfolio], "missing": list(card.missing)}
+    plain = {f.name: getattr(card, f.name) for f in fields(card)}
+    return {**plain, "portfolio": [dict(p) for p in card.portfolio], "missing": list(card.missing)}
 
 
 def list_methods(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.errors import TransferError
 from .console import command_line, complain, out, print_json, seconds, watch
 
 if TYPE_CHECKING:
@@ -153,13 +152,4 @@ def run(
     except KeyboardInterrupt:
         complain(f"stopped; what is done is kept. Go on with: transferkit run --resume {folder}")
         raise typer.Exit(130) from None
-    except TransferError:
-        _drop_if_empty(folder)
-        raise
     print_result(result, as_json)
-
-
-def _drop_if_empty(folder: Path) -> None:
-    """A run that was refused before it began leaves no empty folder behind."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

@@ -58,7 +58,7 @@ def transport_cost(data: TransferData, norm: str | None, limit_max: float) -> Ar
     return cost
 
 
-def exact_plan(cost: Array, max_iter: int) -> tuple[sparse.csr_matrix, bool]:
+def exact_plan(cost: Array, max_pivots: int) -> tuple[sparse.csr_matrix, bool]:
     """The cheapest plan between uniform weights, by the network simplex of POT.
 
     Returns
@@ -66,14 +66,14 @@ def exact_plan(cost: Array, max_iter: int) -> tuple[sparse.csr_matrix, bool]:
     plan : CSR matrix of shape (n_source, n_target)
         At most ``n_source + n_target - 1`` entries are not zero.
     optimal : bool
-        False where `max_iter` pivots were not enough; what comes back is then no plan.
+        False where `max_pivots` were not enough; what comes back is then no plan.
     """
     from ot import emd  # here, because importing POT loads every array library that is installed
 
     n, m = cost.shape
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="numItermax reached")  # told by `optimal`
-        plan, log = emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_iter, log=True)
+        plan, log = emd(np.full(n, 1 / n), np.full(m, 1 / m), cost, numItermax=max_pivots, log=True)
     return sparse.csr_matrix(plan), log["warning"] is None
 
 

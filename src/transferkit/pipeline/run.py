@@ -110,27 +110,27 @@ def run(
     elif (folder / "state.json").exists() or (folder / "run.json").exists():
         raise DataError(f"{folder}: holds a run already. Resume it (--resume {folder}) or name another folder.")
     clock = time.perf_counter()
+    log: list[dict[str, Any]] = []
 
     def tell(step: str) -> None:
-        nonlocal clock
         progress(step, STEPS.index(step), len(STEPS), "")
-        if step != "define":
-            _log(folder, {"event": "step", "step": step, "seconds_since_start": round(time.perf_counter() - clock, 3)})
+        log.append({"event": "step", "step": step, "seconds_since_start": round(time.perf_counter() - clock, 3)})
 
+    # Nothing is written before the task has proved to make sense; what is refused leaves no folder behind.
     tell("define")
     defined = define(task)
-    make_folder(folder)
     tell("prepare")
     prepared = prepare(defined)
     state = {"schema": SCHEMA, "fingerprint": prepared.fingerprint, "options": task.options}
     if resume:
         _same(folder, kept, state)
-    else:
+    tell("select")
+    selected = select(prepared, task)
+    make_folder(folder)
+    if not resume:
         state["command"] = command or "transferkit.run(task)"
         _write_task(folder, task)
         atomic_write(folder / "state.json", json.dumps({**state, "transferkit": __version__}, default=str))
-    tell("select")
-    selected = select(prepared, task)
     tell("train")
     trained = train(
         selected.candidates, prepared, folder / "candidates",
@@ -141,7 +141,8 @@ def run(
     tell("analyse")
     facts = facts_of(defined, prepared, selected, evaluated, command or "transferkit.run(task)")
     write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
-    _log(folder, {"event": "done", "seconds_since_start": round(time.perf_counter() - clock, 3)})
+    log.append({"event": "done", "seconds_since_start": round(time.perf_counter() - clock, 3)})
+    _write_log(folder, log)
     progress("analyse", len(STEPS), len(STEPS), "")
     return RunResult(facts, deployable(prepared, evaluated.winner.model), folder)
 
@@ -190,13 +191,12 @@ def _write_task(folder: Path, task: TransferTask) -> None:
     atomic_write(folder / "run.toml", "\n".join(lines) + "\n")
 
 
-def _log(folder: Path, record: dict[str, Any]) -> None:
+def _write_log(folder: Path, records: list[dict[str, Any]]) -> None:
+    """`log.jsonl`: when each step of each call began. The only file with times in it."""
+    path = folder / "log.jsonl"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
     stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    try:
-        with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": stamp, **record}) + "\n")
-    except OSError as err:
-        raise DataError(f"{folder}: cannot be written ({err.strerror}).") from err
+    atomic_write(path, before + "".join(json.dumps({"finished": stamp, **r}) + "\n" for r in records))
 
 
 def with_budget(task: TransferTask, budget: float | None, jobs: int | None) -> TransferTask:

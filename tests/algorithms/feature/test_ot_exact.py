@@ -58,8 +58,8 @@ def test_known_labels_that_no_plan_can_honour_still_give_one(domains: tuple[np.n
 
 def test_a_solver_cut_short_is_an_error(domains: tuple[np.ndarray, ...]) -> None:
     X, y, Xt, _ = domains
-    with pytest.raises(ParamError, match=r"ExactOT.fit: max_iter must be larger for 60 by 45 rows"):
-        ExactOT(max_iter=2).fit(X, y, target=Domain(Xt))
+    with pytest.raises(ParamError, match=r"ExactOT.fit: max_pivots must be larger for 60 by 45 rows"):
+        ExactOT(max_pivots=2).fit(X, y, target=Domain(Xt))
 
 
 def test_regression_carries_the_values_along(domains: tuple[np.ndarray, ...]) -> None:

@@ -148,7 +148,7 @@ class ClassRegularisedOT(FeatureTransfer):
 
     def _fit_map(self, data: TransferData) -> Array:
         if data.classes is None:
-            raise DomainError("ClassRegularisedOT.fit: y must hold classes. Got numbers to regress on.")
+            raise DomainError("ClassRegularisedOT.fit: y must hold classes. Unknown label type: continuous.")
         cost = transport_cost(data, self.norm, self.limit_max)
         members = (data.codes == np.arange(len(data.classes))[:, None]).astype(np.float64)
         step = self._lp_l1_step if self.penalty == "lp_l1" else self._l1_l2_step

@@ -35,7 +35,7 @@ class ExactOT(FeatureTransfer):
     limit_max : float in [1, inf), default=10.0
         For classes: the cost of moving a source row onto a target row that is known to be of another class, in units of
         the largest cost. It is finite so that a plan always exists.
-    max_iter : int in [1, inf), default=1_000_000
+    max_pivots : int in [1, inf), default=1_000_000
         Pivots of the network simplex at most; a `ParamError` says so where they were not enough. It bounds the time.
     estimator : estimator, default=None
         Fitted on the moved source. None is logistic regression for classes and ridge regression for numbers.
@@ -83,22 +83,22 @@ class ExactOT(FeatureTransfer):
 
     _constraints: ClassVar = {
         "limit_max": Interval(float, 1),
-        "max_iter": Interval(int, 1),
+        "max_pivots": Interval(int, 1),
         "estimator": ESTIMATOR,
     }
 
-    def __init__(self, limit_max: float = 10.0, max_iter: int = 1_000_000, estimator: Any = None) -> None:
+    def __init__(self, limit_max: float = 10.0, max_pivots: int = 1_000_000, estimator: Any = None) -> None:
         self.limit_max = limit_max
-        self.max_iter = max_iter
+        self.max_pivots = max_pivots
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
         # The cheapest plan does not depend on the cost's unit; the solver's tolerances do.
         cost = transport_cost(data, "max", self.limit_max)
-        self.coupling_, optimal = exact_plan(cost, self.max_iter)
+        self.coupling_, optimal = exact_plan(cost, self.max_pivots)
         if not optimal:
             raise ParamError(
-                f"ExactOT.fit: max_iter must be larger for {len(data.Xs)} by {len(data.Xt)} rows. Got {self.max_iter}."
+                f"ExactOT.fit: max_pivots must be larger for {len(data.Xs)} by {len(data.Xt)} rows. Got {self.max_pivots}."
             )
         self.rows_, self.images_ = data.Xs, barycentric(self.coupling_, data.Xt)
         return self.images_
