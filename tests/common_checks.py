@@ -53,10 +53,15 @@ class Subject:
         """Whether it uses target labels, by its card."""
         return bool({"few_label", "supervised"} & set(self.card.settings))
 
+    @property
+    def cheap(self) -> Mapping[str, Any]:
+        """The settings for tests that the class names."""
+        return getattr(self.cls, "_test_params", {})
+
     def make(self, **params: Any) -> Any:
         """An instance with the cheap settings of the class and a fixed seed."""
         seed = {"random_state": 0} if "random_state" in self.params else {}
-        return self.cls(**{**seed, **self.cls._test_params, **params})
+        return self.cls(**{**seed, **self.cheap, **params})
 
     def fit(self, shift: Shift, shots: int | None = None, **params: Any) -> Any:
         """Fitted with as many target labels as it needs, or `shots` a class."""
@@ -121,7 +126,7 @@ def check_constraints(subject: Subject) -> None:
         assert p.default is not p.empty, f"{name} must have a default"
         assert rules[name].holds(p.default), f"the default of {name} must {rules[name].text}"
         assert rules[name].text
-    for setting in (subject.cls._test_params, *subject.card.portfolio):
+    for setting in (subject.cheap, *subject.card.portfolio):
         for name, value in setting.items():
             assert name in rules, f"{name} is no parameter"
             assert rules[name].holds(value), f"{name}={value!r} must {rules[name].text}"
@@ -412,7 +417,7 @@ def gains(subject: Subject, make: Callable[[int], Shift], shots: int | None) -> 
         target = shift.target(shots)
         model = subject.make().fit(shift.X, shift.y, target=target)
         # A method that prescribes its inner estimator is compared with that one, all others with the default.
-        plain = SourceOnly(subject.cls._test_params.get("estimator") or LogisticRegression(max_iter=1000))
+        plain = SourceOnly(subject.cheap.get("estimator") or LogisticRegression(max_iter=1000))
         plain.fit(shift.X, shift.y, target=target)
         rows = ~target.mask if shots else np.ones(len(shift.yt), dtype=bool)
         found.append(model.score(shift.Xt[rows], shift.yt[rows]) - plain.score(shift.Xt[rows], shift.yt[rows]))
@@ -502,9 +507,15 @@ def check_score_errors(subject: Subject) -> None:
     for name in subject.params:
         with pytest.raises(ParamError, match=f"^{here}{name} must "):
             clone(selector, safe=False).set_params(**{name: object()}).score(candidate, source, target)
-    for bad in (target.X, None, Domain(target.X[:, :2]), Domain(np.full_like(target.X, np.nan))):
+    for bad in (target.X, None):
         with pytest.raises(DomainError, match=f"^{here}.*target"):
             selector.score(candidate, source, bad)
+    # Rows that cannot be used are named too, or nothing is recommended on their ground.
+    for bad in (replace(target, X=target.X[:, :2]), replace(target, X=np.full_like(target.X, np.nan))):
+        try:
+            assert selector.score(candidate, source, bad) <= 0
+        except DomainError as err:
+            assert re.match(f"{here}.*target", str(err)), str(err)  # noqa: PT017
     for bad in (source.X, None, source.hide()):
         with pytest.raises(DomainError, match=f"^{here}.*source"):
             selector.score(candidate, bad, target)

@@ -68,13 +68,35 @@ def loaded_after(code):
     ],
 )
 def test_listing_is_light(code):
-    heavy = {"torch", "sklearn", "scipy", "plotly", "polars", "pyarrow", "pandas", "ot", "skops", "jinja2", "typer", "rich"}
+    heavy = {
+        "torch",
+        "sklearn",
+        "scipy",
+        "plotly",
+        "polars",
+        "pyarrow",
+        "pandas",
+        "ot",
+        "skops",
+        "jinja2",
+        "typer",
+        "rich",
+    }
     assert not heavy & loaded_after(code)
 
 
 def test_a_plain_method_does_not_load_the_rest():
     """A vector method needs neither torch nor the readers, the report or the command line."""
-    heavy = {"torch", "plotly", "polars", "pandas", "jinja2", "typer", "rich", "transferkit.pipeline", "transferkit.report"}
+    heavy = {
+        "torch",
+        "plotly",
+        "polars",
+        "jinja2",
+        "typer",
+        "transferkit.pipeline",
+        "transferkit.report",
+        "transferkit.data",
+    }
     assert not heavy & loaded_after("from transferkit import CORAL, Domain, TransferPipeline")
 
 
@@ -120,7 +142,16 @@ def test_every_package_folder_holds_its_tests_in_the_same_place():
 def test_house_rules(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400, "one subject a file"
-    assert path.name not in {"utils.py", "util.py", "helpers.py", "helper.py", "misc.py", "common.py", "tools.py", "base_utils.py"}
+    assert path.name not in {
+        "utils.py",
+        "util.py",
+        "helpers.py",
+        "helper.py",
+        "misc.py",
+        "common.py",
+        "tools.py",
+        "base_utils.py",
+    }
     module = ast.parse(text)
     assert not text.strip() or ast.get_docstring(module) or path.name == "__init__.py", "the subject in one line"
     for node in ast.walk(module):

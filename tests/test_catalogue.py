@@ -123,9 +123,18 @@ def test_every_card_loads_or_says_what_is_missing():
 def test_find_filters_and_refuses_unknown_words():
     assert {c.paradigm for c in catalogue.find(paradigm="feature")} == {"feature"}
     assert all("regression" in c.tasks for c in catalogue.find(task="regression"))
-    assert all("few_label" in c.settings and c.protocol == "Transfer" for c in catalogue.find(setting="few_label", protocol="Transfer"))
+    assert all(
+        "few_label" in c.settings and c.protocol == "Transfer"
+        for c in catalogue.find(setting="few_label", protocol="Transfer")
+    )
     assert catalogue.find(needs="no_such_module") == []
-    for filters in ({"paradigm": "magic"}, {"setting": "magic"}, {"task": "magic"}, {"data": "magic"}, {"protocol": "magic"}):
+    for filters in (
+        {"paradigm": "magic"},
+        {"setting": "magic"},
+        {"task": "magic"},
+        {"data": "magic"},
+        {"protocol": "magic"},
+    ):
         with pytest.raises(ParamError, match=rf"find: {next(iter(filters))} must be one of .*Got 'magic'"):
             catalogue.find(**filters)
 

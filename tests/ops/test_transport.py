@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from transferkit.ops.transport import barycentric, displace, exact_plan, sinkhorn, squared_distances
+from transferkit.ops.kernels import squared_distances
+from transferkit.ops.transport import barycentric, displace, exact_plan, sinkhorn
 
 
 def _cost(n: int, m: int, seed: int = 0) -> np.ndarray:

@@ -179,8 +179,9 @@ def test_random_states_go_on_where_they_were(make, tmp_path):
 ESTIMATORS = [
     LogisticRegression(), KNeighborsClassifier(1),
     KNeighborsClassifier(algorithm="ball_tree", p=1), SVC(), GaussianNB(), LinearDiscriminantAnalysis(),
-    RandomForestClassifier(3, random_state=0), GradientBoostingClassifier(n_estimators=2), HistGradientBoostingClassifier(max_iter=2),
-    AdaBoostClassifier(n_estimators=2), BaggingClassifier(n_estimators=2), MLPClassifier((2,), solver="lbfgs", max_iter=500, tol=0.1),
+    RandomForestClassifier(3, random_state=0), GradientBoostingClassifier(n_estimators=2),
+    HistGradientBoostingClassifier(max_iter=2), AdaBoostClassifier(n_estimators=2), BaggingClassifier(n_estimators=2),
+    MLPClassifier((2,), solver="lbfgs", max_iter=500, tol=0.1),
     GaussianProcessClassifier(), SGDClassifier(random_state=0), CalibratedClassifierCV(cv=2),
     GridSearchCV(LogisticRegression(), {"C": [1, 2.0]}, cv=2),
     VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())]),
@@ -269,7 +270,7 @@ def test_the_manifest_says_what_is_there(tmp_path):
         (1j, r"CORAL\.value_ must .*complex"),
         (pl.DataFrame(), r"CORAL\.value_ must .*DataFrame"),
     ],
-    ids=lambda v: str(v)[:30],
+    ids=lambda v: v[:40] if isinstance(v, str) else type(v).__name__,
 )
 def test_foreign_types_are_refused_by_name_and_place(value, named, tmp_path):
     with pytest.raises(DataError, match=rf"^store\.save: {named}") as caught:

@@ -20,7 +20,9 @@ from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 from .validation import Task, TransferData, check_rows, check_transfer
 
-__all__ = ["ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "fit_inner", "stack", "transfer_tags"]
+__all__ = [
+    "ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "ShallowTransfer", "fit_inner", "inner_has", "stack", "transfer_tags",
+]  # fmt: skip
 
 ESTIMATOR: Rule = Either(Nothing(), EstimatorLike("fit", "predict"))
 
@@ -69,7 +71,9 @@ def transfer_tags(tags: Tags, estimator: Any, *, accept_sparse: bool = False) ->
     return tags
 
 
-def _inner_has(method: str) -> Any:
+def inner_has(method: str) -> Any:
+    """Decorator: the method is there only where the inner estimator has one of that name."""
+
     def check(self: Any) -> bool:
         inner = getattr(self, "estimator_", self.estimator)
         return getattr(inner if inner is not None else LogisticRegression(), method, None) is not None
@@ -77,7 +81,7 @@ def _inner_has(method: str) -> Any:
     return available_if(check)
 
 
-class _Shallow(BaseEstimator, ABC):
+class ShallowTransfer(BaseEstimator, ABC):
     """What `FeatureTransfer` and `InstanceTransfer` share: an inner estimator, prediction, score, tags."""
 
     estimator: Any
@@ -122,13 +126,13 @@ class _Shallow(BaseEstimator, ABC):
         check_is_fitted(self)
         return np.asarray(self.estimator_.predict(self._target_rows(X, "predict")))
 
-    @_inner_has("predict_proba")
+    @inner_has("predict_proba")
     def predict_proba(self, X: Any) -> Array:
         """Class probabilities for rows of the target, of shape (n_samples, n_classes), in the order of ``classes_``."""
         check_is_fitted(self)
         return np.asarray(self.estimator_.predict_proba(self._target_rows(X, "predict_proba")))
 
-    @_inner_has("decision_function")
+    @inner_has("decision_function")
     def decision_function(self, X: Any) -> Array:
         """Scores of the inner estimator for rows of the target."""
         check_is_fitted(self)
@@ -143,7 +147,7 @@ class _Shallow(BaseEstimator, ABC):
         return transfer_tags(super().__sklearn_tags__(), self.estimator, accept_sparse=self._accept_sparse)
 
 
-class FeatureTransfer(_Shallow):
+class FeatureTransfer(ShallowTransfer):
     """A method that maps rows of both domains into one space and fits its inner estimator there.
 
     A subclass writes ``_fit_map`` and ``_map``. Where target labels are known, the mapped target rows that have them
@@ -160,7 +164,7 @@ class FeatureTransfer(_Shallow):
         self.estimator_ = fit_inner(self, data.task, Z, labels)
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     @abstractmethod
     def _fit_map(self, data: TransferData) -> Any:
@@ -200,7 +204,7 @@ class FeatureTransfer(_Shallow):
         return tags
 
 
-class InstanceTransfer(_Shallow):
+class InstanceTransfer(ShallowTransfer):
     """A method that gives every source row a weight and fits its inner estimator on the weighted rows.
 
     A subclass writes ``_weights``. Weights are scaled to mean 1 and kept as ``sample_weight_``. Known target labels join
@@ -225,7 +229,7 @@ class InstanceTransfer(_Shallow):
         )
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     @abstractmethod
     def _weights(self, data: TransferData) -> Array:

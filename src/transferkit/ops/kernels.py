@@ -1,4 +1,4 @@
-"""The Gaussian kernel and its width."""
+"""Squared distances between rows, the Gaussian kernel and its width."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from scipy.spatial.distance import pdist
 
 from ..core.protocols import Array
 
-__all__ = ["median_gamma", "rbf"]
+__all__ = ["median_gamma", "rbf", "squared_distances"]
+
+
+def squared_distances(X: Array, Y: Array) -> Array:
+    """Squared Euclidean distances of shape (len(X), len(Y)) in double precision, by one matrix product.
+
+    Both are moved to the mean of `Y` first: near the origin less cancels in ``|x|^2 + |y|^2 - 2xy``.
+    """
+    origin = Y.mean(axis=0, dtype=np.float64)
+    X, Y = X - origin, Y - origin
+    distances = X @ Y.T
+    distances *= -2
+    distances += np.einsum("ij,ij->i", X, X)[:, None]
+    distances += np.einsum("ij,ij->i", Y, Y)
+    return np.maximum(distances, 0, out=distances)
 
 
 def rbf(X: Array, Y: Array, gamma: float) -> Array:
     """``exp(-gamma ||x - y||^2)``, of shape (len(X), len(Y))."""
-    D = (-2.0) * (X @ Y.T)
-    D += np.einsum("ij,ij->i", X, X)[:, None]
-    D += np.einsum("ij,ij->i", Y, Y)
-    np.maximum(D, 0, out=D)  # rounding can leave a distance of equal rows below 0
+    D = squared_distances(X, Y)
     D *= -gamma
     return np.exp(D, out=D)
 

@@ -11,8 +11,9 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from ..core.protocols import Array
 from ..core.validation import TransferData
+from .kernels import squared_distances
 
-__all__ = ["EntropicPlan", "barycentric", "displace", "exact_plan", "sinkhorn", "squared_distances", "transport_cost"]
+__all__ = ["EntropicPlan", "barycentric", "displace", "exact_plan", "sinkhorn", "transport_cost"]
 
 _CHECK_EVERY = 10  # iterations between two looks at the error
 _WINDOW = 4  # looks between two choices of the over-relaxation; the first still feels the choice before
@@ -22,17 +23,6 @@ _ABSORB = 1e8  # scalings beyond this move into the potentials, so that no produ
 _SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
 _WARM_UP = 50  # iterations at most at each larger reg
 _COARSE = 1e-4  # marginal error that single precision reaches with room to spare
-
-
-def squared_distances(X: Array, Y: Array) -> Array:
-    """Squared Euclidean distances of shape (n_x, n_y) in double precision, by one matrix product."""
-    origin = Y.mean(axis=0, dtype=np.float64)  # near the origin less cancels in |x|^2 + |y|^2 - 2xy
-    X, Y = X - origin, Y - origin
-    distances = X @ Y.T
-    distances *= -2
-    distances += np.einsum("ij,ij->i", X, X)[:, None]
-    distances += np.einsum("ij,ij->i", Y, Y)
-    return np.maximum(distances, 0, out=distances)
 
 
 def transport_cost(data: TransferData, norm: str | None, limit_max: float) -> Array:

@@ -32,6 +32,7 @@ STRONG_AUC = 0.90
 SHARES_MOVED = 0.20
 MOST_ROWS = 5000
 MOST_COLUMNS = 20
+FEW_COLUMNS = 20
 
 
 def gap_profile(
@@ -191,7 +192,7 @@ def _about_columns(columns: ColumnTests) -> dict[str, Any]:
             number,
             fits=["feature"],
         )
-    if moved <= max(1, d // 5):
+    if moved <= max(1, min(FEW_COLUMNS, d // 5)):
         return _says(
             "A few columns carry the shift. Look at those first: a changed unit, code or sensor shows there.", number
         )

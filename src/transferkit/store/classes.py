@@ -16,21 +16,38 @@ __all__ = ["Untrusted", "class_id", "dump_part", "find_class", "load_part", "nam
 
 # skops trusts scikit-learn's public estimators. These are what they hold after a fit: numbers and nothing that calls out.
 _SKLEARN_PARTS = frozenset(
-    [f"sklearn.metrics._dist_metrics.{m}Distance{b}" for m in ("Euclidean", "Manhattan", "Minkowski", "Chebyshev") for b in (32, 64)]
-    + [f"sklearn.neighbors._{kind}_tree.{cls}{b}" for kind, cls in (("kd", "KDTree"), ("ball", "BallTree")) for b in ("", "32", "64")]
-    + [f"sklearn.gaussian_process.kernels.{k}" for k in (
-        "CompoundKernel", "ConstantKernel", "DotProduct", "Exponentiation", "ExpSineSquared", "Matern", "PairwiseKernel",
-        "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel",
-    )]
-    + [f"sklearn.model_selection._split.{s}" for s in ("GroupKFold", "KFold", "ShuffleSplit", "StratifiedKFold", "StratifiedShuffleSplit")]
-    + [f"sklearn._loss.loss.{loss}" for loss in ("HalfTweedieLoss", "HalfTweedieLossIdentity")]
-    + [
-        "numpy.dtype", "scipy.sparse._csr.csr_matrix", "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration", "sklearn.cluster._bisect_k_means._BisectingTree",
+    [
+        *(
+            f"sklearn.metrics._dist_metrics.{metric}Distance{bits}"
+            for metric in ("Chebyshev", "Euclidean", "Manhattan", "Minkowski")
+            for bits in (32, 64)
+        ),
+        *(f"sklearn.neighbors._{tree}" for tree in ("ball_tree.BallTree", "kd_tree.KDTree")),
+        *(
+            f"sklearn.gaussian_process.kernels.{kernel}"
+            for kernel in (
+                "CompoundKernel", "ConstantKernel", "DotProduct", "Exponentiation", "ExpSineSquared", "Matern",
+                "PairwiseKernel", "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel",
+            )
+        ),
+        *(
+            f"sklearn.model_selection._split.{split}"
+            for split in ("GroupKFold", "KFold", "ShuffleSplit", "StratifiedKFold", "StratifiedShuffleSplit")
+        ),
+        "numpy.dtype",
+        "scipy.sparse._csr.csr_matrix",
+        "sklearn._loss.loss.HalfTweedieLoss",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.cluster._bisect_k_means._BisectingTree",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace", "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.metrics._scorer._PassthroughScorer",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
     ]
 )  # fmt: skip
 _NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")

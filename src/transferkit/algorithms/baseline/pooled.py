@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...core.base import ESTIMATOR, _Shallow, fit_inner, stack
+from ...core.base import ESTIMATOR, ShallowTransfer, fit_inner, stack
 from ...core.constraints import Either, Interval, Options
 from ...core.errors import DomainError
 from ...core.protocols import Domain
@@ -28,7 +28,7 @@ CARD = {
 __all__ = ["Pooled"]
 
 
-class Pooled(_Shallow):
+class Pooled(ShallowTransfer):
     """Fit on the source and on the target rows whose label is known, as one data set.
 
     Parameters
@@ -94,7 +94,7 @@ class Pooled(_Shallow):
         self.estimator_ = fit_inner(self, data.task, rows, labels, weights)
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     def _target_rows(self, X: Any, method: str) -> Any:
         return check_rows(self, X, method=method, accept_sparse=True)

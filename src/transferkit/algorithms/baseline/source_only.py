@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from ...core.base import ESTIMATOR, _Shallow, fit_inner
+from ...core.base import ESTIMATOR, ShallowTransfer, fit_inner
 from ...core.protocols import Domain
 from ...core.validation import check_rows, check_transfer
 
@@ -23,7 +23,7 @@ CARD = {
 __all__ = ["SourceOnly"]
 
 
-class SourceOnly(_Shallow):
+class SourceOnly(ShallowTransfer):
     """No transfer: fit on the source, predict on the target.
 
     Parameters
@@ -68,7 +68,7 @@ class SourceOnly(_Shallow):
         self.estimator_ = fit_inner(self, data.task, data.Xs, data.ys)
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     def _target_rows(self, X: Any, method: str) -> Any:
         return check_rows(self, X, method=method, accept_sparse=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...core.base import ESTIMATOR, _inner_has, _Shallow, fit_inner
+from ...core.base import ESTIMATOR, ShallowTransfer, fit_inner, inner_has
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
 from ...core.validation import check_rows, check_transfer
@@ -26,7 +26,7 @@ CARD = {
 __all__ = ["TargetOnly"]
 
 
-class TargetOnly(_Shallow):
+class TargetOnly(ShallowTransfer):
     """No source: fit on the target rows whose label is known.
 
     Parameters
@@ -80,17 +80,17 @@ class TargetOnly(_Shallow):
         self.estimator_ = fit_inner(self, data.task, data.Xt_known, data.yt)
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     def _target_rows(self, X: Any, method: str) -> Any:
         return check_rows(self, X, method=method, accept_sparse=True)
 
-    @_inner_has("predict_proba")
+    @inner_has("predict_proba")
     def predict_proba(self, X: Any) -> Array:
         """Class probabilities for rows of the target, of shape (n_samples, n_classes), in the order of ``classes_``."""
         return self._in_columns(super().predict_proba(X), 0.0)
 
-    @_inner_has("decision_function")
+    @inner_has("decision_function")
     def decision_function(self, X: Any) -> Array:
         """Scores of the inner estimator for rows of the target, in the order of ``classes_``."""
         scores = super().decision_function(X)

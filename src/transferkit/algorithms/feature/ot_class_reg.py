@@ -33,6 +33,7 @@ CARD = {
 __all__ = ["ClassRegularisedOT"]
 
 _SMOOTHING = 1e-3  # keeps the slope of the square root finite where a class sends nothing; the value of POT
+_NOTHING = 1e-100  # mass below this counts as this, so that its square and its logarithm are finite
 
 
 class ClassRegularisedOT(FeatureTransfer):
@@ -165,7 +166,7 @@ class ClassRegularisedOT(FeatureTransfer):
             last, found = found, step(cost, found, members, codes)
             moved = float(np.abs(found.plan - last.plan).sum()) / 2
             self.n_iter_ += 1
-        if found.error > self.tol or (self.reg_class > 0 and moved > self.tol):
+        if not found.error <= self.tol or (self.reg_class > 0 and moved > self.tol):
             warnings.warn(
                 f"ClassRegularisedOT.fit: max_iter, max_inner_iter or reg must be larger to reach tol={self.tol:g}. Got a"
                 f" last step of {moved:.2g} and a marginal error of {found.error:.2g}, after {self.n_iter_} problems.",
@@ -180,9 +181,8 @@ class ClassRegularisedOT(FeatureTransfer):
         return sinkhorn(tangent, self.reg, max_iter=self.max_inner_iter, tol=self.tol, start=(found.f, found.g))
 
     def _l1_l2_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
-        tiny = np.finfo(np.float64).tiny
-        norms = np.sqrt(members @ found.plan**2)
-        gradient = found.plan / np.maximum(norms, tiny)[codes] - np.log(np.maximum(found.plan, tiny))
+        plan = np.maximum(found.plan, _NOTHING)
+        gradient = plan / np.sqrt(members @ plan**2)[codes] - np.log(plan)
         return sinkhorn(
             cost + self.reg_class * gradient,
             self.reg + self.reg_class,

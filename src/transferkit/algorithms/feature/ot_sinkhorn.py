@@ -122,7 +122,7 @@ class SinkhornOT(FeatureTransfer):
     def _fit_map(self, data: TransferData) -> Array:
         cost = transport_cost(data, self.norm, self.limit_max)
         found = sinkhorn(cost, self.reg, max_iter=self.max_iter, tol=self.tol)
-        if found.error > self.tol:
+        if not found.error <= self.tol:
             warnings.warn(
                 f"SinkhornOT.fit: max_iter or reg must be larger to reach tol={self.tol:g}."
                 f" Got a marginal error of {found.error:.2g} after {found.n_iter} iterations.",

@@ -12,8 +12,9 @@ from ...core.constraints import Either, Interval, Nothing, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.density_ratio import draw_centres, gamma_grid, median_gamma, squared_distances
+from ...ops.density_ratio import draw_centres, gamma_grid
 from ...ops.folds import deal_folds
+from ...ops.kernels import median_gamma, squared_distances
 
 CARD = {
     "class": "KLIEP",
@@ -137,7 +138,7 @@ class KLIEP(InstanceTransfer):
         if self.gamma is not None:
             self.gamma_ = float(self.gamma)
         else:
-            self.gammas_ = gamma_grid(median_gamma(data.Xs, data.Xt))
+            self.gammas_ = gamma_grid(median_gamma(np.vstack([data.Xs, data.Xt])))
             self.cv_scores_ = self._cross_validate(Ds, Dt, rng)
             self.gamma_ = float(self.gammas_[self.cv_scores_.argmax()])
         source, target = np.exp(-self.gamma_ * Ds), np.exp(-self.gamma_ * Dt)

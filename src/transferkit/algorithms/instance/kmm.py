@@ -11,7 +11,7 @@ from ...core.base import ESTIMATOR, InstanceTransfer
 from ...core.constraints import Either, Interval, Nothing
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.density_ratio import gaussian, median_gamma
+from ...ops.kernels import median_gamma, rbf
 
 CARD = {
     "class": "KMM",
@@ -121,9 +121,9 @@ class KMM(InstanceTransfer):
 
     def _weights(self, data: TransferData) -> Array:
         n, m = len(data.Xs), len(data.Xt)
-        self.gamma_ = median_gamma(data.Xs, data.Xt) if self.gamma is None else float(self.gamma)
-        kappa = gaussian(data.Xs, data.Xt, self.gamma_).sum(axis=1) * (n / m)
-        K = gaussian(data.Xs, data.Xs, self.gamma_)
+        self.gamma_ = median_gamma(np.vstack([data.Xs, data.Xt])) if self.gamma is None else float(self.gamma)
+        kappa = rbf(data.Xs, data.Xt, self.gamma_).sum(axis=1) * (n / m)
+        K = rbf(data.Xs, data.Xs, self.gamma_)
         K.flat[:: n + 1] = 1.0 + _RIDGE
         eps = (np.sqrt(n) - 1) / np.sqrt(n) if self.eps is None else float(self.eps)
         low, high = n * (1 - eps), n * (1 + eps)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ...core.base import ESTIMATOR, _Shallow, fit_inner, stack
+from ...core.base import ESTIMATOR, ShallowTransfer, fit_inner, stack
 from ...core.constraints import Interval
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
@@ -31,7 +31,7 @@ __all__ = ["TrAdaBoost"]
 _SMALLEST_ERROR = 1e-10  # stands in for an error of 0, whose vote would be infinite
 
 
-class TrAdaBoost(_Shallow):
+class TrAdaBoost(ShallowTransfer):
     """Boost on the target's labels while source rows that are got wrong lose weight.
 
     Parameters
@@ -122,7 +122,7 @@ class TrAdaBoost(_Shallow):
         self.sample_weight_, self.target_weight_ = weights[:n], weights[n:]
         return self
 
-    fit.__doc__ = _Shallow.fit.__doc__
+    fit.__doc__ = ShallowTransfer.fit.__doc__
 
     def predict(self, X: Any) -> Array:
         """Labels for rows of the target, of shape (n_samples,)."""

@@ -13,7 +13,8 @@ from ...core.constraints import Either, Interval, Nothing, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.density_ratio import draw_centres, gamma_grid, median_gamma, squared_distances
+from ...ops.density_ratio import draw_centres, gamma_grid
+from ...ops.kernels import median_gamma, squared_distances
 
 CARD = {
     "class": "ULSIF",
@@ -122,7 +123,9 @@ class ULSIF(InstanceTransfer):
         rng = check_random_state(self.random_state)
         self.centres_ = draw_centres(data.Xt, self.n_centres, rng)
         Ds, Dt = squared_distances(data.Xs, self.centres_), squared_distances(data.Xt, self.centres_)
-        self.gammas_ = gamma_grid(median_gamma(data.Xs, data.Xt)) if self.gamma is None else np.array([self.gamma])
+        self.gammas_ = (
+            gamma_grid(median_gamma(np.vstack([data.Xs, data.Xt]))) if self.gamma is None else np.array([self.gamma])
+        )
         self.regs_ = _REGS.copy() if self.reg is None else np.array([self.reg])
         self.loo_scores_ = np.empty((0, 0))
         best = 0, 0
