@@ -37,10 +37,11 @@ from transferkit.ops.two_sample import subsample
 RESULT = Path(__file__).parent / "results" / "guard_check.json"
 # Said with the numbers, so that nobody takes a tuned threshold for a frozen one.
 HONESTY = (
-    "All thresholds of the three selectors were fixed before this table was first computed; none was changed after. One thing was"
-    " changed after a first look at the surf, zero shift, label shift and corn rows: the space in which clusters, neighbours and"
-    " class shares are taken (columns standardised or as given, by the source's labels; before, always standardised, which spoils"
-    " the principal components that this benchmark feeds in)."
+    "All numeric thresholds of the three selectors were fixed before this table was first computed; none was changed after."
+    " Two things were changed after a look at it. First, the space in which clusters, neighbours and class shares are taken: columns"
+    " standardised or as given, by the source's labels; before, always standardised, which spoils the principal components"
+    " that this benchmark feeds in. Second, where clusters do not show the source's classes, the guard refuses; before, neighbours"
+    " alone could carry it, which cost 6 points on one of the reviews. The rows 'reviews' are therefore not a fresh test."
 )
 MOST_ROWS = 1000
 ANCHORS = {
@@ -77,14 +78,17 @@ def classification_tasks(folder: Path) -> Iterator[Task]:
     for path in sorted((folder / "amazon_reviews_400").glob("*.mat")):
         raw = loadmat(path)
         reviews[path.stem] = raw["fts"].astype(float), raw["labels"].ravel()
+    # SURF counts and review words are scaled by the source; pixels share a scale already.
     for family, domains in (("surf", surf), ("digits", digits), ("reviews", reviews)):
         for a in domains:
             for b in domains:
                 if a != b:
-                    yield _task(family, f"{a} > {b}", domains[a], domains[b])
+                    yield _task(family, f"{a} > {b}", domains[a], domains[b], scale=domains is not digits)
     rng = np.random.default_rng(0)
     alone = {k: v for k, v in {**surf, **digits, **reviews}.items() if len(v[1]) > 250}
     for name, (X, y) in alone.items():
+        # Scaled as a whole: a scaler fitted on one half of few rows would itself make a shift.
+        X = X if name in digits else StandardScaler().fit_transform(X)
         order = rng.permutation(len(y))
         half = order[: len(y) // 2], order[len(y) // 2 :]
         one, other = ((X[h], y[h]) for h in half)
@@ -93,7 +97,7 @@ def classification_tasks(folder: Path) -> Iterator[Task]:
     for a, b, domains in (
         ("Caltech10", "amazon", surf), ("amazon", "Caltech10", surf), ("mnist", "usps", digits), ("usps", "mnist", digits),
     ):  # fmt: skip
-        yield _task("both shifts", f"{a} > {b}", domains[a], _reshare(domains[b], rng))
+        yield _task("both shifts", f"{a} > {b}", domains[a], _reshare(domains[b], rng), scale=domains is surf)
 
 
 def _surf(folder: Path, name: str) -> tuple[Array, Array]:
@@ -116,11 +120,16 @@ def _reshare(domain: tuple[Array, Array], rng: np.random.Generator) -> tuple[Arr
     return X[rows], y[rows]
 
 
-def _task(family: str, name: str, source: tuple[Array, Array], target: tuple[Array, Array]) -> Task:
+def _task(
+    family: str, name: str, source: tuple[Array, Array], target: tuple[Array, Array], *, scale: bool = False
+) -> Task:
+    """At most 1000 rows a side, scaled by the source where asked for, 200 joint principal components."""
     (Xs, ys), (Xt, yt) = source, target
     rs, rt = subsample(len(ys), MOST_ROWS, 0), subsample(len(yt), MOST_ROWS, 0)
-    scaler = StandardScaler().fit(Xs[rs])
-    Zs, Zt = scaler.transform(Xs[rs]), scaler.transform(Xt[rt])
+    Zs, Zt = Xs[rs], Xt[rt]
+    if scale:
+        scaler = StandardScaler().fit(Zs)
+        Zs, Zt = scaler.transform(Zs), scaler.transform(Zt)
     if Zs.shape[1] > 200:
         Zs, Zt = _joint_components(Zs, Zt)
     return Task(family, name, Zs, ys[rs], Zt, yt[rt])

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from transferkit.report import model_card, render, words
-from transferkit.report.charts import all_charts, plain
+from transferkit.report.charts import all_charts
 from transferkit.report.console import gap_table, summary_table
+from transferkit.report.drawing import plain
 
 from . import made_up
 

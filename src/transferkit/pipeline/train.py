@@ -78,7 +78,7 @@ def train(
     progress : Progress
         Told about every candidate that is done.
     """
-    make_folder(folder)
+    folder = make_folder(folder).resolve()  # worker processes may stand in another folder
     waiting = [c for c in candidates if not c.skip and _finished(folder / c.id) is None]
     deadline = None if budget is None else time.time() + budget
     done = sum(1 for c in candidates if not c.skip) - len(waiting)
@@ -87,7 +87,7 @@ def train(
     for finished in _fit_all(waiting, prepared, folder, seed, jobs, deadline):
         done += 1
         progress("train", done, total, finished)
-    return [_read(c, folder / c.id) for c in candidates]
+    return [_read(c, folder / c.id, budget) for c in candidates]
 
 
 def _fit_all(
@@ -136,10 +136,12 @@ def _finished(home: Path) -> dict[str, Any] | None:
     return record
 
 
-def _read(candidate: Candidate, home: Path) -> Trained:
+def _read(candidate: Candidate, home: Path, budget: float | None) -> Trained:
     if candidate.skip:
         return Trained(candidate, "skipped", candidate.skip, None)
     record = _finished(home)
+    if record is None and budget is None:
+        raise TransferError(f"{home}: the result of {candidate.id} must be there after its fit. Got no {DONE}.")
     if record is None:
         return Trained(candidate, "skipped", "the time budget was used up before it was started", None)
     model = store.load(home / "model") if record["status"] == "fitted" else None

@@ -69,6 +69,8 @@ class KLIEP(InstanceTransfer):
         The kernel parameter that was used.
     gammas_, cv_scores_ : arrays of shape (n_gammas,)
         What was tried and its held-out log likelihood; empty where `gamma` was given.
+    n_iter_ : int
+        Steps that were taken.
     objective_ : array
         The mean log ratio of the target rows after each step; it never falls.
     estimator_ : estimator
@@ -149,6 +151,8 @@ class KLIEP(InstanceTransfer):
                 f" near to with gamma={self.gamma_:g}."
             )
         self.objective_ = np.asarray(objective)
+        # The path holds the start too; an optimum that is met at once took its one look.
+        self.n_iter_ = max(len(objective) - 1, 1)
         return source @ self.alpha_
 
     def _cross_validate(self, Ds: Array, Dt: Array, rng: np.random.RandomState) -> Array:

@@ -98,7 +98,7 @@ class TrAdaBoost(ShallowTransfer):
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
         data = check_transfer(self, X, y, target, groups=groups, accept_sparse=True)
         if data.classes is None:
-            raise DomainError("TrAdaBoost.fit: y must hold classes. Got numbers to regress on.")
+            raise DomainError("TrAdaBoost.fit: y must hold classes. Unknown label type: continuous.")
         if not len(data.yt):
             raise DomainError("TrAdaBoost.fit: target must have known labels. Got 0 known labels.")
         n, N, K = len(data.ys), self.n_estimators, len(data.classes)

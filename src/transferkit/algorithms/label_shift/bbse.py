@@ -119,7 +119,7 @@ class BBSE(InstanceTransfer):
 
     def _weights(self, data: TransferData) -> Array:
         if data.classes is None:
-            raise DomainError("BBSE.fit: y must hold classes. Got numbers to regress on.")
+            raise DomainError("BBSE.fit: y must hold classes. Unknown label type: continuous.")
         codes, K = data.codes, len(data.classes)
         n = len(codes)
         prior = np.bincount(codes, minlength=K) / n

@@ -38,6 +38,8 @@ __all__ = ["ConsensusGuard"]
 MOST_ROWS = 5000
 N_COMPONENTS = 50
 N_NEIGHBORS = 5
+VISIBLE = 0.05  # adjusted mutual information of source classes and source clusters below which clusters say nothing
+STEADY = 0.75  # least share of the clusterings that have to agree
 
 
 class ConsensusGuard(BaseEstimator):
@@ -82,9 +84,8 @@ class ConsensusGuard(BaseEstimator):
     The rule and its thresholds come from an experiment on 317 real tasks. It differs from the rule frozen there in three
     ways. Cluster evidence is averaged over 12 clusterings, since half of the single-clustering verdicts flipped with another seed;
     three in four have to agree in sign. It is measured relative to how well such clusters show the true classes in the source, a
-    ceiling that can be seen, not in absolute terms. Where clusters do not show even the source's classes
-    (adjusted mutual information below 0.05), as in most two-class problems, the neighbours have to show a gain of the same
-    relative size instead, so two classes are not excluded as such. There is no third rank from a simulated shift,
+    ceiling that can be seen, not in absolute terms. Two classes are not excluded as such; instead, the guard refuses where
+    clusters do not show even the source's classes (adjusted mutual information below 0.05). There is no third rank from a simulated shift,
     which would need a refit of all candidates.
 
     Clusters and neighbours live in the principal components (50 at most) of the target rows (5000 at most), standardised
@@ -228,7 +229,7 @@ class ConsensusGuard(BaseEstimator):
         for scale in (True, False):
             view = _View(Xs[rows_s], scale, K, self.n_seeds, rng)
             seen.append((float(view.follow_clusters(own).mean()), view.follow_neighbors(own), scale))
-        clusters, neighbors, scale = max(seen, key=lambda s: s[0] + s[1])
+        visible, _, scale = max(seen, key=lambda s: s[0] + s[1])
         view_t = _View(Xt[rows_t], scale, K, self.n_seeds, rng)
         facts = _Facts(
             classes=classes,
@@ -237,8 +238,7 @@ class ConsensusGuard(BaseEstimator):
             share_shift=shares.tv,
             view=view_t,
             rows=rows_t,
-            visible_clusters=clusters,
-            visible_neighbors=neighbors,
+            visible=visible,
             cache=[],
         )
         probas = [facts.probabilities(m, target) for m in (self.anchor, *self.candidates)]
@@ -258,31 +258,23 @@ class ConsensusGuard(BaseEstimator):
     def _check_structure(self, facts: _Facts, labels: Array) -> list[dict[str, Any]]:
         own, base = labels[facts.rows], facts.base[facts.rows]
         difference = facts.view.follow_clusters(own) - facts.view.follow_clusters(base)
-        gain = float(difference.mean()) / max(facts.visible_clusters, 0.05)
-        steady = float((difference > 0).mean())
         near = facts.view.follow_neighbors(own) - facts.view.follow_neighbors(base)
-        near_gain = near / max(facts.visible_neighbors, 0.05)
-        need = self.min_cluster_gain
-        if facts.visible_clusters < 0.05:
-            passed, least = near_gain > need, need
-            first = finding(
-                "clusters", gain, None, True,
-                "Clusters do not show even the source's classes, so the neighbours decide alone.",
-            )  # fmt: skip
-        else:
-            passed, least = near > 0, 0.0
-            better = gain > need and steady >= 0.75
-            first = finding(
-                "clusters", gain, need, better,
-                f"The new labels follow the target's own clusters {'better' if gain > 0 else 'no better'} than the old"
-                f" ones (in {100 * steady:.0f} % of the clusterings"
-                f"{', too little to count' if gain > 0 and not better else ''}).",
-            )  # fmt: skip
-        second = finding(
-            "neighbours", near_gain, least, passed,
+        passed = near > 0
+        neighbours = finding(
+            "neighbours", near, 0.0, passed,
             f"With the new labels, target rows agree {'better' if passed else 'no better'} with their nearest neighbours.",
         )  # fmt: skip
-        return [first, second]
+        if facts.visible < VISIBLE:
+            says = "Even the source's true classes do not show as clusters, so the target's clusters cannot speak for new labels."
+            return [finding("clusters", None, self.min_cluster_gain, False, says), neighbours]
+        gain, steady = float(difference.mean()) / facts.visible, float((difference > 0).mean())
+        better = gain > self.min_cluster_gain and steady >= STEADY
+        clusters = finding(
+            "clusters", gain, self.min_cluster_gain, better,
+            f"The new labels follow the target's own clusters {'better' if gain > 0 else 'no better'} than the old ones"
+            f" (in {100 * steady:.0f} % of the clusterings{', too little to count' if gain > 0 and not better else ''}).",
+        )  # fmt: skip
+        return [clusters, neighbours]
 
     def _check_vote(self, lead: float, share: float) -> dict[str, Any]:
         passed = lead > self.min_sharpness
@@ -364,8 +356,7 @@ class _Facts:
     share_shift: float
     view: _View
     rows: Array
-    visible_clusters: float
-    visible_neighbors: float
+    visible: float
     cache: list[tuple[Any, Array]]
     base: Array = None
     vote: Array = None
