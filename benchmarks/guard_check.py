@@ -38,10 +38,13 @@ RESULT = Path(__file__).parent / "results" / "guard_check.json"
 # Said with the numbers, so that nobody takes a tuned threshold for a frozen one.
 HONESTY = (
     "All numeric thresholds of the three selectors were fixed before this table was first computed; none was changed after."
-    " Two things were changed after a look at it. First, the space in which clusters, neighbours and class shares are taken: columns"
-    " standardised or as given, by the source's labels; before, always standardised, which spoils the principal components"
+    " Two things were changed after a look at it. First, the space in which clusters, neighbours and class shares are taken:"
+    " columns standardised or as given, by the source's labels; before, always standardised, which spoils the principal components"
     " that this benchmark feeds in. Second, where clusters do not show the source's classes, the guard refuses; before, neighbours"
     " alone could carry it, which cost 6 points on one of the reviews. The rows 'reviews' are therefore not a fresh test."
+    " The benchmark's own scaling was mended too: pixels are left alone, and the halves of one domain are scaled together, since a"
+    " scaler fitted on few rows of one half made a real shift. A vote check relative to the models' confidence was tried and"
+    " not taken: 19 to 23 % captured with 3 tasks harmed, worst -0.073."
 )
 MOST_ROWS = 1000
 ANCHORS = {
@@ -304,8 +307,11 @@ def main() -> None:
             print(json.dumps({k: v for k, v in r.items() if k not in hide}))
         return
     RESULT.parent.mkdir(exist_ok=True)
-    written = {"command": "python benchmarks/guard_check.py", "note": HONESTY, "table": table, "tasks": records}
-    RESULT.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    head = {"command": "TRANSFERKIT_DATA=... python benchmarks/guard_check.py", "note": HONESTY, "table": table}
+    # One line a task: a changed result is then a changed line.
+    lines = ",\n".join(f"  {json.dumps(r)}" for r in records)
+    text = json.dumps(head, indent=1)[:-2] + f',\n "tasks": [\n{lines}\n ]\n}}\n'
+    RESULT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,11 +46,6 @@ def gap(
     if as_json:
         print_json(found)
         return
-    from rich.markup import escape
-
     from ..report.console import gap_table
 
-    console = out()
-    console.print(gap_table(found))
-    for finding in found["findings"]:
-        console.print(f"• {escape(finding['says'])} [dim]({escape(finding['number'])})[/dim]")
+    out().print(gap_table(found))

@@ -150,6 +150,8 @@ def run(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        complain(f"stopped; what is done is kept. Go on with: transferkit run --resume {folder}")
+        kept = (folder / "state.json").exists()
+        go_on = f"what is done is kept. Go on with: transferkit run --resume {folder}"
+        complain(f"stopped; {go_on if kept else 'nothing was written yet'}")
         raise typer.Exit(130) from None
     print_result(result, as_json)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from .. import catalogue
 from ..catalogue import Card
@@ -28,8 +30,9 @@ __all__ = ["ANCHOR", "Candidate", "Selected", "select", "select_estimator"]
 
 ANCHOR = "source_only-1"
 # Rows a method of that cost is tried on; beyond, it is listed as skipped with this reason.
-MAX_ROWS = {"n": np.inf, "n^2": 20_000, "n^3": 6_000}
+MAX_ROWS = {"n": np.inf, "n^2": 10_000, "n^3": 6_000}
 N_FOLDS = 3
+MOST_CV_ROWS = 5_000  # enough to tell the plain models apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +111,22 @@ def select(prepared: Prepared, task: TransferTask) -> Selected:
         task=prepared.kind,
         random_state=task.seed,
     )
-    estimator, score = select_estimator(prepared, task.seed)
+    estimator, score = select_estimator(prepared, task.seed, task.jobs)
     return Selected(gap, _candidates(prepared, task, estimator), estimator, score)
 
 
-def select_estimator(prepared: Prepared, seed: int) -> tuple[Any, float]:
+def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any, float]:
     """The plain model with the best cross-validated score on the source; the simpler one where it is close.
 
     Several sources are left out in turn, so that the model is judged on a domain it has not seen. A forest has to beat
     the best linear model by a standard error of its folds. All take sample weights, so that every method can use them.
+    More than 5000 source rows are sampled.
     """
-    X, y = prepared.source.X, np.asarray(prepared.source.y)
+    rows = np.sort(np.random.default_rng(seed).permutation(prepared.source.n_samples)[:MOST_CV_ROWS])
+    y = np.asarray(prepared.source.y)
+    if prepared.kind == "classification" and np.unique(y[rows], return_counts=True)[1].min() < N_FOLDS:
+        rows = np.arange(len(y))  # a class is too rare to be sampled
+    X, y = prepared.source.X[rows], y[rows]
     # The rows have mean squared norm 1 inside, so one grid of C fits raw tables and unit-norm subspaces alike.
     if prepared.kind == "classification":
         linear = [
@@ -131,8 +139,8 @@ def select_estimator(prepared: Prepared, seed: int) -> tuple[Any, float]:
         linear = [make_pipeline(NormScaler(), Ridge(alpha=a)) for a in (1e-6, 1e-4, 1e-2, 1.0)]
         forest = ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed)
         scoring = "r2"
-    splits = list(_splits(prepared, y, seed))
-    scores = [np.asarray(cross_val_score(m, X, y, cv=splits, scoring=scoring)) for m in [*linear, forest]]
+    splits = list(_splits(prepared.source.name, prepared.kind, X, y, prepared.groups[rows], seed))
+    scores = Parallel(n_jobs=jobs)(delayed(_cv_scores)(m, X, y, splits, scoring) for m in [*linear, forest])
     best = int(np.argmax([s.mean() for s in scores[:-1]]))
     spread = scores[-1].std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else 0.0
     if scores[-1].mean() > scores[best].mean() + spread:
@@ -140,23 +148,27 @@ def select_estimator(prepared: Prepared, seed: int) -> tuple[Any, float]:
     return linear[best], float(scores[best].mean())
 
 
-def _splits(prepared: Prepared, y: Array, seed: int) -> Any:
-    X = prepared.source.X
-    if len(np.unique(prepared.groups)) > 1:
-        splits = list(LeaveOneGroupOut().split(X, y, prepared.groups))
-        if prepared.kind == "regression" or all(len(np.unique(y[train])) > 1 for train, _ in splits):
+def _cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
+    """On one thread of the linear algebra library, so that the scores do not depend on how many run beside."""
+    with threadpool_limits(limits=1):
+        return np.asarray(cross_val_score(model, X, y, cv=splits, scoring=scoring))
+
+
+def _splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) -> Any:
+    if len(np.unique(groups)) > 1:
+        splits = list(LeaveOneGroupOut().split(X, y, groups))
+        if kind == "regression" or all(len(np.unique(y[train])) > 1 for train, _ in splits):
             return splits
-    if prepared.kind == "regression":
+    if kind == "regression":
         if len(y) < 2 * N_FOLDS:
-            raise DomainError(f"{prepared.source.name}: a source must have at least {2 * N_FOLDS} rows. Got {len(y)}.")
+            raise DomainError(f"{name}: a source must have at least {2 * N_FOLDS} rows. Got {len(y)}.")
         return KFold(N_FOLDS, shuffle=True, random_state=seed).split(X)
-    rarest = np.unique(y, return_counts=True)[1].min()
-    if rarest < 2:
-        name = np.unique(y)[np.unique(y, return_counts=True)[1].argmin()]
+    classes, counts = np.unique(y, return_counts=True)
+    if counts.min() < 2:
         raise DomainError(
-            f"{prepared.source.name}: every class must have at least 2 source rows. Class {name!r} has 1."
+            f"{name}: every class must have at least 2 source rows. Class {classes[counts.argmin()]!r} has 1."
         )
-    return StratifiedKFold(min(N_FOLDS, int(rarest)), shuffle=True, random_state=seed).split(X, y)
+    return StratifiedKFold(min(N_FOLDS, int(counts.min())), shuffle=True, random_state=seed).split(X, y)
 
 
 def _candidates(prepared: Prepared, task: TransferTask, estimator: Any) -> list[Candidate]:
