@@ -32,7 +32,7 @@ from transferkit import catalogue
 from transferkit.core.errors import TransferError
 from transferkit.core.protocols import Array, Domain
 from transferkit.core.scaling import NormScaler
-from transferkit.ops.two_sample import subsample
+from transferkit.ops.components import subsample
 
 RESULT = Path(__file__).parent / "results" / "guard_check.json"
 # Said with the numbers, so that nobody takes a tuned threshold for a frozen one.

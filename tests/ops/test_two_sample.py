@@ -8,7 +8,6 @@ from transferkit.ops.two_sample import (
     benjamini_hochberg,
     classifier_two_sample,
     column_tests,
-    component_space,
     mmd2_unbiased,
     mmd_linear_test,
     mmd_test,
@@ -137,12 +136,3 @@ def test_two_constants_apart_have_a_finite_effect():
 
 def test_proxy_a_distance():
     assert [proxy_a_distance(e) for e in (0.5, 0.25, 0.0, 0.6)] == [0.0, 1.0, 2.0, 0.0]
-
-
-def test_component_space_keeps_distances_where_it_keeps_all_components():
-    X = np.random.default_rng(0).normal(size=(20, 6)) * np.arange(1, 7)
-    (Z,) = component_space(X, n_components=6)
-    (R,) = component_space(X, n_components=5)
-    assert Z.std(axis=0) == pytest.approx(np.ones(6))
-    assert R.shape == (20, 5)
-    assert np.sort(R.var(axis=0))[::-1] == pytest.approx(np.linalg.eigvalsh(np.cov(Z.T, bias=True))[::-1][:5])

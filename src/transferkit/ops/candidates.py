@@ -13,7 +13,7 @@ from ..core.constraints import Either, EstimatorLike, Nothing, Rule
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array, Domain
 
-__all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities", "finding"]
+__all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities", "finding", "shift_finding"]
 
 
 class _Models:
@@ -108,3 +108,14 @@ def finding(check: str, value: float | None, threshold: float | None, passed: bo
         "passed": bool(passed),
         "says": says,
     }
+
+
+def shift_finding(auc: float, p: float, min_auc: float) -> dict[str, Any]:
+    """The first check of every label-free guard: do the domains differ at all?"""
+    passed = auc > min_auc and p < 0.05
+    says = (
+        f"The domains differ (a domain classifier reaches AUC {auc:.2f})."
+        if passed
+        else f"The rows of the domains are distributed alike (domain AUC {auc:.2f}): no shift to adapt to."
+    )
+    return finding("shift", auc, min_auc, passed, says)

@@ -12,8 +12,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.utils import check_random_state
 
 from ..core.protocols import Array
+from .components import component_space
 from .folds import deal_folds
-from .two_sample import component_space
 
 __all__ = ["ShareEstimate", "class_shares", "em_prior", "temper", "temperature", "total_variation"]
 

@@ -12,16 +12,15 @@ from sklearn.utils import check_random_state
 from ..core.errors import DomainError
 from ..core.protocols import Array, Domain
 from ..core.validation import Task
+from ..ops.components import component_space, subsample
 from ..ops.label_shift import ShareEstimate, class_shares
 from ..ops.two_sample import (
     ColumnTests,
     DomainTest,
     classifier_two_sample,
     column_tests,
-    component_space,
     mmd_test,
     proxy_a_distance,
-    subsample,
 )
 
 __all__ = ["gap_profile"]

@@ -32,6 +32,7 @@ CARD = {
 __all__ = ["KLIEP"]
 
 _REACH = 1e-100  # a Gaussian whose mean over the source is below it has no source row near and is left out
+_TINY = 1e-300  # a ratio that underflows has a gradient that overflows
 
 
 class KLIEP(InstanceTransfer):
@@ -190,7 +191,7 @@ def _maximise(A: Array, b: Array, max_iter: int, tol: float) -> tuple[Array, lis
     if not np.isfinite(path[0]):
         return alpha, path
     for _ in range(max_iter):
-        gain = A.T @ (1 / ratio) / (n * b)
+        gain = A.T @ (1 / np.maximum(ratio, _TINY)) / (n * b)
         if gain[near].max() - 1 <= tol:
             break
         alpha = alpha * gain

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import stats
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_mutual_info_score
-from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_random_state
 
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, class_probabilities, finding
-from ...ops.label_shift import class_shares
-from ...ops.two_sample import classifier_two_sample, component_space, subsample
+from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, class_probabilities, finding, shift_finding
+from ...ops.consensus import Consensus, measure_consensus
 
 CARD = {
     "class": "ConsensusGuard",
@@ -35,9 +29,6 @@ CARD = {
 
 __all__ = ["ConsensusGuard"]
 
-MOST_ROWS = 5000
-N_COMPONENTS = 50
-N_NEIGHBORS = 5
 VISIBLE = 0.05  # adjusted mutual information of source classes and source clusters below which clusters say nothing
 STEADY = 0.75  # least share of the clusterings that have to agree
 
@@ -76,26 +67,21 @@ class ConsensusGuard(BaseEstimator):
 
     Notes
     -----
-    The vote is ``p_E = sum_m w_m P_m / sum_m w_m`` with ``w_m = exp(6 (r1 + r2) / (2 M))``, where r1 and r2 are the ranks
-    (1 to M) of model m by agreement with the plain majority and by agreement with the clusters. With D the n_D of n
-    target rows on which candidate c and anchor b differ, the score of a candidate that passes is
-    ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``; that of one that fails is half this value minus 1, which still ranks them.
+    p_E is the vote of all models, weighted by rank (`transferkit.ops.consensus.ranked_vote`). With D the n_D of n target rows on
+    which candidate c and anchor b differ, the score of a candidate that passes is ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``;
+    that of one that fails is half this value minus a half, which still ranks them.
 
-    The rule and its thresholds come from an experiment on 317 real tasks. It differs from the rule frozen there in three
-    ways. Cluster evidence is averaged over 12 clusterings, since half of the single-clustering verdicts flipped with
-    another seed; three in four have to agree in sign. It is measured relative to how well such clusters show the true
-    classes in the source, a ceiling that can be seen, not in absolute terms. Two classes are not excluded as such;
-    instead, the guard refuses where clusters do not show even the source's classes (adjusted mutual information below
-    0.05). There is no third rank from a simulated shift, which would need a refit of all candidates.
-
+    The rule and its thresholds come from an experiment on 317 real tasks. It differs from the rule frozen there in that
+    cluster evidence is averaged over 12 clusterings, three in four of which have to agree in sign (half of the
+    single-clustering verdicts flipped with another seed), and is relative to how well such clusters show the true classes
+    in the source. Two classes are not excluded as such; instead, the guard refuses where clusters do not show even the
+    source's classes (adjusted mutual information below 0.05). A third rank, from a simulated shift, would need refits.
     The numeric thresholds were fixed before the rule met the tasks of ``benchmarks/guard_check.py``. Two things were changed
-    after a look at them: clusters may also be taken from columns as given, not only standardised; and neighbours alone no
-    longer carry a verdict where clusters show nothing.
+    after a look at them: clusters may be taken from columns as given, not only standardised (whichever shows the source's
+    classes better); and neighbours alone no longer carry a verdict where clusters show nothing.
 
-    Clusters and neighbours live in the principal components (50 at most) of the target rows (5000 at most), standardised
-    or as given, whichever shows the source's true classes better.
-    The domain AUC is that of `classifier_two_sample`, with source rows weighted by the ratio of predicted class shares, so
-    that a mere change of shares does not read as a covariate shift.
+    Clusters and neighbours live in the principal components (50 at most) of the target rows (5000 at most). The domain AUC has
+    source rows weighted by the ratio of predicted class shares, so that a change of shares does not read as a covariate shift.
 
     References
     ----------
@@ -181,9 +167,8 @@ class ConsensusGuard(BaseEstimator):
         check_params(self, method="score")
         check_domains(self, source, target)
         facts = self._facts(source, target)
-        shift = self._check_shift(facts)
-        proba = facts.probabilities(candidate, target)
-        labels, base = proba.argmax(axis=1), facts.base
+        shift = shift_finding(facts.auc, facts.p, self.min_auc)
+        labels, base = class_probabilities(candidate, target.X, facts.classes).argmax(axis=1), facts.labels[0]
         disputed = labels != base
         if not disputed.any():
             same = "The candidate says the same as source-only on every target row, so there is nothing to gain."
@@ -197,13 +182,13 @@ class ConsensusGuard(BaseEstimator):
             _check_spread(labels, base, len(facts.classes)),
             self._check_shares(facts),
         ]
-        margin = float(disputed.mean()) * lead
         if not shift["passed"]:
             return 0.0, checks
+        margin = float(disputed.mean()) * lead
         # The floor keeps a pass above 0 where the user set min_sharpness to 0.
         return (max(margin, 1e-12) if all(c["passed"] for c in checks) else (margin - 1) / 2), checks
 
-    def _facts(self, source: Domain, target: Domain) -> _Facts:
+    def _facts(self, source: Domain, target: Domain) -> Consensus:
         """What does not depend on the candidate, computed once for one pair of domains and one setting."""
         key = (source.X, source.y, target.X, self.anchor, self.candidates, self.n_seeds, self.random_state)
         known = getattr(self, "_known", None)
@@ -213,61 +198,23 @@ class ConsensusGuard(BaseEstimator):
             self._known = known
         return known[1]
 
-    def _measure(self, source: Domain, target: Domain) -> _Facts:
+    def _measure(self, source: Domain, target: Domain) -> Consensus:
         Xs, ys, Xt = check_rows(self, source, target)
-        rng = check_random_state(self.random_state)
         classes, codes = np.unique(ys, return_inverse=True)
         if len(classes) < 2 or min(len(Xs), len(Xt)) < 3:
             raise DomainError(
                 "ConsensusGuard.score: domains must have three rows and two source classes or more."
                 f" Got {len(Xs)} and {len(Xt)} rows, {len(classes)} classes."
             )
-        shares = class_shares(Xs, codes, Xt, random_state=rng)
-        K = len(classes)
-        guessed = [np.bincount(g, minlength=K) / len(g) for g in (shares.guess_source, shares.guess_target)]
-        ratio = np.divide(guessed[1], guessed[0], out=np.ones(K), where=guessed[0] > 0)
-        weight = np.clip(ratio, 0.02, 50)[shares.guess_source]
-        test = classifier_two_sample(Xs, Xt, weight=weight, random_state=rng)
-        rows_s, rows_t = subsample(len(Xs), MOST_ROWS, rng), subsample(len(Xt), MOST_ROWS, rng)
-        own, seen = codes[rows_s], []
-        for scale in (True, False):
-            view = _View(Xs[rows_s], scale, K, self.n_seeds, rng)
-            seen.append((float(view.follow_clusters(own).mean()), view.follow_neighbors(own), scale))
-        visible, _, scale = max(seen, key=lambda s: s[0] + s[1])
-        view_t = _View(Xt[rows_t], scale, K, self.n_seeds, rng)
-        facts = _Facts(
-            classes=classes,
-            auc=test.auc,
-            p=test.p,
-            share_shift=shares.tv,
-            view=view_t,
-            rows=rows_t,
-            visible=visible,
-            cache=[],
-        )
-        probas = [facts.probabilities(m, target) for m in (self.anchor, *self.candidates)]
-        facts.base = probas[0].argmax(axis=1)
-        facts.vote = _vote(np.stack(probas), view_t, rows_t)
-        return facts
+        probas = [class_probabilities(m, target.X, classes) for m in (self.anchor, *self.candidates)]
+        return measure_consensus(Xs, codes, classes, Xt, np.stack(probas), self.n_seeds, self.random_state)
 
-    def _check_shift(self, facts: _Facts) -> dict[str, Any]:
-        passed = facts.auc > self.min_auc and facts.p < 0.05
-        says = (
-            f"The domains differ (a domain classifier reaches AUC {facts.auc:.2f})."
-            if passed
-            else f"The rows of the domains are distributed alike (domain AUC {facts.auc:.2f}): no shift to adapt to."
-        )
-        return finding("shift", facts.auc, self.min_auc, passed, says)
-
-    def _check_structure(self, facts: _Facts, labels: Array) -> list[dict[str, Any]]:
-        own, base = labels[facts.rows], facts.base[facts.rows]
-        difference = facts.view.follow_clusters(own) - facts.view.follow_clusters(base)
-        near = facts.view.follow_neighbors(own) - facts.view.follow_neighbors(base)
-        passed = near > 0
-        neighbours = finding(
-            "neighbours", near, 0.0, passed,
-            f"With the new labels, target rows agree {'better' if passed else 'no better'} with their nearest neighbours.",
-        )  # fmt: skip
+    def _check_structure(self, facts: Consensus, labels: Array) -> list[dict[str, Any]]:
+        own, base = labels[facts.rows], facts.labels[0][facts.rows]
+        difference = facts.structure.follow_clusters(own) - facts.structure.follow_clusters(base)
+        near = facts.structure.follow_neighbors(own) - facts.structure.follow_neighbors(base)
+        says = f"With the new labels, target rows agree {'better' if near > 0 else 'no better'} with their nearest neighbours."
+        neighbours = finding("neighbours", near, 0.0, near > 0, says)
         if facts.visible < VISIBLE:
             says = "Even the source's true classes do not show as clusters, so the target's clusters cannot speak for new labels."
             return [finding("clusters", None, self.min_cluster_gain, False, says), neighbours]
@@ -283,93 +230,21 @@ class ConsensusGuard(BaseEstimator):
     def _check_vote(self, lead: float, share: float) -> dict[str, Any]:
         passed = lead > self.min_sharpness
         words = "prefers the new labels clearly" if passed else "does not clearly prefer the new labels"
-        return finding(
-            "vote", lead, self.min_sharpness, passed,
-            f"The vote of all methods {words} on the {100 * share:.0f} % of rows in dispute.",
-        )  # fmt: skip
+        says = f"The vote of all methods {words} on the {100 * share:.0f} % of rows in dispute."
+        return finding("vote", lead, self.min_sharpness, passed, says)
 
-    def _check_shares(self, facts: _Facts) -> dict[str, Any]:
-        strict = self.assume == "nothing"
-        passed = not strict or facts.share_shift < self.max_share_shift
-        says = (
-            "The class shares are taken to be roughly those of the source."
-            if not strict
-            else f"The class shares seem {'similar' if passed else 'to have moved; alignment cannot be told from that'}."
-        )
-        return finding("class shares", facts.share_shift, self.max_share_shift if strict else None, passed, says)
+    def _check_shares(self, facts: Consensus) -> dict[str, Any]:
+        if self.assume == "same_shares":
+            says = "The class shares are taken to be roughly those of the source."
+            return finding("class shares", facts.share_shift, None, True, says)
+        passed = facts.share_shift < self.max_share_shift
+        says = f"The class shares seem {'similar' if passed else 'to have moved, which alignment cannot be told from'}."
+        return finding("class shares", facts.share_shift, self.max_share_shift, passed, says)
 
 
 def _check_spread(labels: Array, base: Array, n_classes: int) -> dict[str, Any]:
-    new, old = (_effective_classes(c, n_classes) for c in (labels, base))
+    # The effective number of classes: exp of the entropy of their shares.
+    new, old = (float(np.exp(stats.entropy(np.bincount(c, minlength=n_classes)))) for c in (labels, base))
     passed = new >= old / 2
     words = "uses about as many classes as" if passed else "has collapsed onto fewer than half the classes of"
     return finding("spread", new / old, 0.5, passed, f"The candidate {words} source-only.")
-
-
-def _effective_classes(labels: Array, n_classes: int) -> float:
-    return float(np.exp(stats.entropy(np.bincount(labels, minlength=n_classes))))
-
-
-def _vote(probas: Array, view: _View, rows: Array) -> Array:
-    """Rank-weighted mean of the models' probabilities, of shape (n_target, n_classes)."""
-    labels = probas.argmax(axis=2)
-    counts = (labels[:, :, None] == np.arange(probas.shape[2])).sum(axis=0)
-    majority = counts.argmax(axis=1)
-    with_majority = (labels == majority).mean(axis=1)
-    with_clusters = [view.follow_clusters(own[rows]).mean() for own in labels]
-    ranks = stats.rankdata(with_majority) + stats.rankdata(with_clusters)
-    weights = np.exp(6 * ranks / (2 * len(probas)))
-    vote: Array = np.tensordot(weights / weights.sum(), probas, axes=1)
-    return vote
-
-
-class _View:
-    """Clusters and neighbours of one domain's rows, and how well labels follow them; chance is 0, perfection 1."""
-
-    def __init__(self, X: Array, scale: bool, n_classes: int, n_seeds: int, rng: np.random.RandomState) -> None:
-        (Z,) = component_space(X, n_components=N_COMPONENTS, scale=scale, random_state=rng)
-        most = min(len(np.unique(Z, axis=0)), max(2, len(Z) // 3))
-        numbers = sorted({min(max(2, round(n_classes * f)), most) for f in (1, 1.5, 2, 3)})
-        self.clusterings = [
-            KMeans(k, n_init=1, random_state=rng.randint(2**31)).fit(Z).labels_ for k in numbers for _ in range(n_seeds)
-        ]
-        near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(Z) - 1)).fit(Z)
-        self.neighbors = near.kneighbors(return_distance=False)
-        self.followed: dict[bytes, Array] = {}
-
-    def follow_clusters(self, labels: Array) -> Array:
-        """Adjusted mutual information with each clustering; kept, since many models are asked about twice."""
-        key = labels.tobytes()
-        if key not in self.followed:
-            self.followed[key] = np.array([adjusted_mutual_info_score(labels, c) for c in self.clusterings])
-        return self.followed[key]
-
-    def follow_neighbors(self, labels: Array) -> float:
-        """Share of neighbours with the same label, adjusted for the share that random labels of these sizes reach."""
-        same = float((labels[self.neighbors] == labels[:, None]).mean())
-        counts, n = np.unique(labels, return_counts=True)[1], len(labels)
-        chance = float((counts * (counts - 1)).sum() / (n * (n - 1)))
-        return (same - chance) / (1 - chance) if chance < 1 else 0.0
-
-
-@dataclass(eq=False)
-class _Facts:
-    classes: Array
-    auc: float
-    p: float
-    share_shift: float
-    view: _View
-    rows: Array
-    visible: float
-    cache: list[tuple[Any, Array]]
-    base: Array = None
-    vote: Array = None
-
-    def probabilities(self, model: Any, target: Domain) -> Array:
-        """Target probabilities of a model, kept after the first call."""
-        for known, proba in self.cache:
-            if known is model:
-                return proba
-        proba = class_probabilities(model, target.X, self.classes)
-        self.cache.append((model, proba))
-        return proba

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, finding
+from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, finding, shift_finding
 from ...ops.two_sample import classifier_two_sample
 
 CARD = {
@@ -206,12 +206,7 @@ class RegressionGuard(BaseEstimator):
             raise DomainError(f"RegressionGuard.score: source.y must hold numbers. Got {ys.dtype}.")
         rng = check_random_state(self.random_state)
         test = classifier_two_sample(Xs, Xt, random_state=rng)
-        shifted = test.auc > self.min_auc and test.p < 0.05
-        shift = finding(
-            "shift", test.auc, self.min_auc, shifted,
-            f"The domains differ (a domain classifier reaches AUC {test.auc:.2f})." if shifted else
-            f"The rows of the two domains are distributed alike (domain AUC {test.auc:.2f}), so there is no shift to adapt to.",
-        )  # fmt: skip
+        shift = shift_finding(test.auc, test.p, self.min_auc)
         reference, base = _predict(self.anchor, source), _predict(self.anchor, target)
         spread = float(np.asarray(ys, dtype=np.float64).std()) or 1.0
         distance = stats.wasserstein_distance(base, reference)
