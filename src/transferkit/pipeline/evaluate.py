@@ -11,22 +11,17 @@ from sklearn.metrics import confusion_matrix, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from .. import catalogue
 from ..core.errors import TransferError
 from ..core.protocols import Array
 from ..ops.accuracy_estimate import estimate_accuracy
+from .guard import Choice, choose
 from .prepare import HeldBack, Prepared
 from .select import ANCHOR
+from .strict_json import plain
 from .train import Trained
 
-__all__ = ["Evaluated", "choose", "evaluate", "score_held_back"]
+__all__ = ["METRIC", "Evaluated", "evaluate", "score_held_back"]
 
-# The guard in force, by task and by whether target labels are known: a Selector's id. Swap it here.
-LABEL_FREE = {"classification": "consensus_guard", "regression": "regression_guard"}
-WITH_LABELS = "paired_shots"
-# With a few target labels, the one proposal they test: plain pooling, the labels weighted up to the source's total. It is
-# fixed beforehand; in experiments on real tasks it brought most of what few labels can bring.
-PROPOSAL = "pooled-2"
 METRIC = {"classification": "accuracy", "regression": "r2"}
 
 
@@ -54,15 +49,6 @@ class Evaluated:
     confusion: dict[str, Any] | None
     regression: dict[str, Any] | None
     predictions: dict[str, Array]
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """The guard's decision, made without any held-back label."""
-
-    winner: Trained
-    evidence: dict[str, float]
-    guard: dict[str, Any]
 
 
 def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int) -> Evaluated:
@@ -97,76 +83,6 @@ def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int) -> Evalu
         regression=_regression(before, after, prepared, seed),
         predictions=predictions,
     )
-
-
-def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int) -> Choice:
-    """Ask the guard in force about every fitted candidate; source-only stays unless one scores above 0.
-
-    Without target labels a label-free guard scores all of them, and the best is the proposal. With a few, labels test
-    ONE proposal that is fixed beforehand: picking the best of many by so few labels would be a lottery.
-    """
-    fitted = [t for t in trained if t.model is not None and t is not anchor]
-    source, target = prepared.source, prepared.target
-    models = [t.model for t in fitted]
-    evidence: dict[str, float] = {}
-    if target.mask.any():
-        selector_id = WITH_LABELS
-        selector = _guard(selector_id, anchor, models, seed)
-        ranked = [t for t in fitted if t.candidate.id == PROPOSAL]
-        evidence = {t.candidate.id: float(selector.score(t.model, source, target)) for t in ranked}
-    else:
-        selector_id = LABEL_FREE[prepared.kind]
-        selector = _guard(selector_id, anchor, models, seed)
-        evidence = {t.candidate.id: float(selector.score(t.model, source, target)) for t in fitted}
-        ranked = sorted(fitted, key=lambda t: -evidence[t.candidate.id])
-    proposal = ranked[0] if ranked else anchor
-    checks = selector.explain(proposal.model, source, target) if ranked else []
-    adapted = bool(ranked) and evidence[proposal.candidate.id] > 0
-    winner = proposal if adapted else anchor
-    evidence[anchor.candidate.id] = 0.0
-    card = catalogue.card_of(selector_id)
-    return Choice(
-        winner=winner,
-        evidence=evidence,
-        guard={
-            "selector": card.name,
-            "rule": card.summary,
-            "anchor": anchor.candidate.id,
-            "proposal": proposal.candidate.id,
-            "winner": winner.candidate.id,
-            "adapted": adapted,
-            "checks": [_plain(c) for c in checks],
-            "reason": _reason(checks, adapted),
-        },
-    )
-
-
-def _guard(name: str, anchor: Trained, models: Sequence[Any], seed: int) -> Any:
-    return catalogue.load(name)(anchor=anchor.model, candidates=models, random_state=seed)
-
-
-def _reason(checks: Sequence[dict[str, Any]], adapted: bool) -> str:
-    """What decided it, in half a sentence: what was refused for, or the strongest words for letting it through."""
-    if not checks:
-        return "no candidate could be fitted"
-    deciding = [c["says"] for c in checks if c["passed"] == adapted] or [c["says"] for c in checks]
-    first = deciding[1 if adapted and len(deciding) > 1 else 0].rstrip(".")
-    return first[:1].lower() + first[1:]
-
-
-def _plain(value: Any) -> Any:
-    """Numpy values as Python's, not-a-number as None, so that run.json is strict JSON."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def _estimates(
@@ -237,7 +153,7 @@ def _row(
 ) -> dict[str, Any]:
     name = t.candidate.id
     estimate, score = estimates.get(name), scores.get(name)
-    return _plain(
+    return plain(
         {
             "id": name,
             "method": t.candidate.card.name,
@@ -279,7 +195,7 @@ def _verdict(
         (scores, "held-back labels") if scores else (estimates, "label-free estimate" if estimates else "none")
     )
     expected, baseline = found.get(winner.candidate.id), found.get(anchor.candidate.id)
-    return _plain(
+    return plain(
         {
             "sentence": _sentence(winner, adapted, expected, baseline, basis, choice.guard["reason"], prepared.kind),
             "adapted": adapted,
@@ -314,14 +230,14 @@ def _per_class(before: Array, after: Array, prepared: Prepared) -> list[dict[str
         if own.any():
             hits = [float((p[rows][own] == c).mean()) for p in (before, after)]
             found.append({"class": c, "n": int(own.sum()), "before": hits[0], "after": hits[1]})
-    return _plain(found)
+    return plain(found)
 
 
 def _confusion(before: Array, after: Array, prepared: Prepared) -> dict[str, Any] | None:
     if prepared.held_back is None or prepared.classes is None:
         return None
     y, rows, labels = prepared.held_back.y, prepared.held_back.rows, prepared.classes
-    return _plain(
+    return plain(
         {
             "labels": labels,
             "before": confusion_matrix(y, before[rows], labels=labels),
@@ -335,4 +251,4 @@ def _regression(before: Array, after: Array, prepared: Prepared, seed: int, most
         return None
     y, rows = prepared.held_back.y, prepared.held_back.rows
     shown = np.sort(np.random.default_rng(seed).permutation(len(y))[:most])
-    return _plain({"truth": y[shown], "before": before[rows][shown], "after": after[rows][shown]})
+    return plain({"truth": y[shown], "before": before[rows][shown], "after": after[rows][shown]})
