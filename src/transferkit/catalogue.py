@@ -91,7 +91,14 @@ class Card:
     @property
     def missing(self) -> tuple[str, ...]:
         """Modules that it needs and that are not installed."""
-        return tuple(m for m in self.needs if importlib.util.find_spec(m) is None)
+        return tuple(m for m in self.needs if not _installed(m))
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that the module would lie in
+        return False
 
 
 def read_card(path: Path) -> Card:

@@ -57,6 +57,8 @@ def test_version_and_usage_errors(cli):
     assert cli("nonsense")[0] == 2
     assert cli("run", "only-one.csv")[0] == 2
     assert cli("run", "a.csv", "b.csv", "--budget", "soon")[0] == 2
+    assert cli("run", "--resume", "r", "--seed", "5")[0] == 2
+    assert cli("run", "--resume", "r", "--label", "other")[0] == 2
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -62,7 +62,9 @@ def test_signs_that_say_nothing(signs, said):
         from_sample_domain(np.zeros((4, 1)), np.zeros(4), np.array(signs))
 
 
-@pytest.mark.parametrize("sources", [[], [Domain(X1)]])
+@pytest.mark.parametrize(
+    "sources", [[], [Domain(X1)], [Domain(X1, np.arange(len(X1)), known=np.zeros(len(X1), dtype=bool))]]
+)
 def test_sources_without_labels(sources):
-    with pytest.raises(DomainError, match=r"^to_sample_domain: sources must be labelled"):
+    with pytest.raises(DomainError, match=r"^to_sample_domain: sources must be domains whose labels are all known"):
         to_sample_domain(sources, Domain(XT))

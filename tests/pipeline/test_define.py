@@ -25,6 +25,9 @@ def asked(y=None, yt=None, known=None, **options):
         ("seed", -1),
         ("jobs", 0),
         ("budget", 0),
+        ("budget", float("nan")),
+        ("seed", 1.5),
+        ("methods", "coral"),
         ("target_domain", "Rome"),
         ("source_domains", ["Rome"]),
     ],
@@ -53,6 +56,23 @@ def test_many_whole_numbers_are_a_regression_unless_said_otherwise():
     task = {"sources": [(rows, np.arange(40))], "target": rows}
     assert define(TransferTask(**task)).kind == "regression"
     assert define(TransferTask(**task, kind="classification")).kind == "classification"
+
+
+def test_whole_numbers_stay_whole_numbers_with_a_missing_label_among_them():
+    rows = np.arange(80.0).reshape(40, 2)
+    source = Domain(rows, np.where(np.arange(40) == 3, np.nan, np.arange(40) % 5), known=np.arange(40) != 3)
+    assert define(TransferTask(sources=[source], target=rows)).kind == "classification"
+
+
+def test_two_frames_are_not_one_file_with_both_domains():
+    import polars as pl
+
+    frame = pl.DataFrame({"site": ["a", "b"], "x": [1.0, 2.0], "y": [0, 1]})
+    task = TransferTask(
+        sources=[frame], target=frame.clone().head(1), domain_column="site", target_domain="b", label="y"
+    )
+    with pytest.raises(ParamError, match="the one file"):
+        define(task)
 
 
 def test_a_regression_on_text_is_refused():

@@ -87,3 +87,9 @@ def test_frames_with_categories_met_only_in_the_target():
     found = prepare(define(TransferTask(sources=[source], target=target, label="y")))
     assert found.source.X.shape[1] == found.target.X.shape[1]
     assert np.isfinite(found.target.X).all()
+
+
+def test_sources_with_labels_of_different_types_are_refused():
+    numbers, words = Domain(X, Y, name="one"), Domain(X, np.array(list("abc"))[Y], name="two")
+    with pytest.raises(DomainError, match="two: labels must be of the first source's type"):
+        prepare(define(TransferTask(sources=[numbers, words], target=X)))

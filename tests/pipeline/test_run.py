@@ -185,12 +185,18 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):
 
 def test_resume_refuses_other_data_options_versions_and_folders(tmp_path):
     run(task_of(), out=tmp_path / "r")
-    with pytest.raises(DataError, match=r"the data .* changed"):
+    with pytest.raises(DataError, match="the data changed"):
         run(task_of(shift=5.0), out=tmp_path / "r", resume=True)
     with pytest.raises(DataError, match="Different now: seed"):
         run(task_of(seed=1), out=tmp_path / "r", resume=True)
     with pytest.raises(DataError, match="must be the folder of a run"):
         run(task_of(), out=tmp_path / "nothing", resume=True)
+    X, y, Xt, yt = shifted()
+    other = TransferTask(
+        sources=[Domain(X, y, name="lab")], target=Domain(Xt, yt[::-1].copy(), name="clinic"), methods=METHODS, jobs=1
+    )
+    with pytest.raises(DataError, match="the held-back target labels changed"):
+        run(other, out=tmp_path / "r", resume=True)
     state = json.loads((tmp_path / "r/state.json").read_text())
     (tmp_path / "r/state.json").write_text(json.dumps({**state, "schema": 99, "transferkit": "9.9"}))
     with pytest.raises(DataError, match=r"schema 99, written by transferkit 9.9"):
@@ -227,3 +233,66 @@ def test_a_full_disk_leaves_a_clear_error_and_no_run_json(tmp_path, monkeypatch)
         run(task_of(), out=tmp_path / "r")
     assert not (tmp_path / "r/run.json").exists()
     assert not [p for p in (tmp_path / "r").rglob(".*") if p.is_file()]  # no half-written neighbour
+
+
+def test_the_result_does_not_depend_on_the_threads_of_the_library(tmp_path):
+    """The reduction of wide data and the test statistics run on one thread, whatever the machine offers."""
+    code = (
+        "import numpy as np, transferkit as tk; rng = np.random.default_rng(0); X = rng.normal(size=(200, 1100));"
+        "y = np.arange(200) % 2; t = tk.TransferTask(sources=[(X, y)], target=X + 1, methods=['coral'], jobs=1);"
+        "tk.run(t, out='r')"
+    )
+    found = []
+    for threads in ("1", "2"):
+        (tmp_path / threads).mkdir()
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path / threads, env=environment, check=True)
+        found.append((tmp_path / threads / "r/run.json").read_bytes())
+    assert found[0] == found[1]
+
+
+def test_a_run_says_so_where_the_guard_was_wrong(tmp_path):
+    """The sentence is made from what was measured, not from what was hoped."""
+    from types import SimpleNamespace
+
+    from transferkit.pipeline.evaluate import _sentence
+
+    winner = SimpleNamespace(candidate=SimpleNamespace(card=SimpleNamespace(cls="CORAL")))
+    arguments = (winner, True, (0.7, (0.6, 0.8)), (0.8, (0.7, 0.9)))
+    assert "the guard was wrong here" in _sentence(*arguments, "held-back labels", "r", "classification")
+    assert "speaks against it" in _sentence(*arguments, "label-free estimate", "r", "classification")
+
+
+def test_a_method_named_alone_is_what_few_labels_test(tmp_path):
+    X, y, Xt, yt = shifted()
+    known = np.arange(len(yt)) < 12
+    task = TransferTask(sources=[(X, y)], target=Domain(Xt, yt, known=known), methods=["linear_monge"], jobs=1)
+    facts = run(task, out=tmp_path / "r").facts
+    assert facts["guard"]["proposal"] == "linear_monge-1"
+    assert any("linear_monge-1 only" in step for step in facts["next_steps"])
+
+
+@pytest.mark.parametrize("n_held", [1, 3])
+def test_a_regression_with_hardly_any_held_back_row(tmp_path, n_held):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    target = Domain(X, X @ [1.0, 2.0, 3.0], known=np.arange(40) >= n_held, name="t")
+    shots = TransferTask(
+        sources=[(X, X @ [1.0, 2.0, 3.0])], target=Domain(X, target.y, name="t"), target_labels="few", shots=40 - n_held,
+        methods=["coral"], jobs=1,
+    )  # fmt: skip
+    facts = run(shots, out=tmp_path / "r").facts
+    assert facts["task"]["target"]["n_held_back"] == n_held
+    assert (facts["verdict"]["baseline"] is None) == (n_held == 1)
+
+
+def test_a_class_with_a_single_source_row_is_refused_by_name(tmp_path):
+    X, y, Xt, _ = shifted()
+    y = y.copy()
+    y[0] = 7
+    with pytest.raises(transferkit.DomainError, match=r"Class .*7.* has 1"):
+        run(TransferTask(sources=[(X, y)], target=Xt, methods=METHODS, jobs=1), out=tmp_path / "r")
+    # Left out in turn, two sources get past that; the run then has no label-free estimate, and ends well.
+    sources = [Domain(X[:45], y[:45], name="one"), Domain(X[45:], y[45:], name="two")]
+    facts = run(TransferTask(sources=sources, target=Xt, methods=["coral"], jobs=1), out=tmp_path / "s").facts
+    assert facts["verdict"]["basis"] == "none"

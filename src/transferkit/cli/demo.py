@@ -40,7 +40,7 @@ def demo(
         result = run(
             task,
             out=folder or free_folder("demo"),
-            command="transferkit run digits:clean digits:scanner",
+            command=f"transferkit run digits:clean digits:scanner --seed {seed}",
             progress=progress,
         )
     print_result(result, as_json)

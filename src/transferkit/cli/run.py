@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,9 @@ def run(
     budget: Annotated[
         str | None, typer.Option("--budget", help="Start no candidate after this time: 90s, 5min, 2h.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Candidates fitted at a time; -1 is one a core.")] = -1,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Candidates fitted at a time; one a core without it.")
+    ] = None,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
@@ -110,7 +113,7 @@ def run(
 
       transferkit run --resume runs/clinic
     """
-    from ..pipeline.run import free_folder, with_budget
+    from ..pipeline.run import free_folder
     from ..pipeline.run import run as six_steps
 
     limit = seconds(budget)
@@ -127,19 +130,36 @@ def run(
             shots=shots,
             methods=method,
             seed=seed,
-            jobs=jobs,
+            jobs=-1 if jobs is None else jobs,
             budget=limit,
             strict=strict,
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
     else:
-        if domains:
-            raise typer.BadParameter("a run is resumed with its own domains; give none", param_hint="SOURCE... TARGET")
+        given = [
+            domains,
+            label,
+            shots,
+            domain_column,
+            target_domain,
+            source_domain,
+            method,
+            folder,
+            seed or None,
+            strict or None,
+        ]
+        if any(v is not None and v != [] for v in given) or (kind, target_labels) != ("auto", "auto"):
+            raise typer.BadParameter(
+                "goes with --budget, --jobs and --json only: a run has its own options", param_hint="--resume"
+            )
         from ..pipeline.define import TransferTask
 
         folder = resume
         if (resume / "run.toml").exists():
-            task = with_budget(TransferTask.from_toml(resume / "run.toml"), limit, jobs)
+            task = TransferTask.from_toml(resume / "run.toml")
+            task = replace(
+                task, budget=task.budget if limit is None else limit, jobs=task.jobs if jobs is None else jobs
+            )
     try:
         with watch(quiet=as_json) as progress:
             result = six_steps(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags
@@ -85,7 +86,7 @@ class TransferPipeline(BaseEstimator):
     @classmethod
     def from_fitted(cls, transformer: Pipeline, method: Any) -> Self:
         """A fitted pipeline from a fitted transformer and a method fitted on its output."""
-        whole = cls(list(transformer.steps), method)
+        whole = cls([(name, clone(step)) for name, step in transformer.steps], clone(method))
         whole.transformer_ = whole.source_transformer_ = transformer
         whole.method_ = method
         if hasattr(method, "classes_"):
@@ -173,4 +174,4 @@ def _concat(X: Any, Xt: Any) -> Any:
         return X.vstack(Xt)
     from .base import stack
 
-    return stack(X, Xt)
+    return stack(*(x if hasattr(x, "shape") else np.asarray(x) for x in (X, Xt)))

@@ -83,6 +83,8 @@ class Domain:
 
     def __post_init__(self) -> None:
         n = self.n_samples
+        if self.y is not None and np.ndim(self.y) != 1:
+            raise DomainError(f"Domain: y must have one axis. Got shape {np.shape(self.y)}.")
         if self.y is not None and _n_rows(self.y) != n:
             raise DomainError(f"Domain: y must have one label a row of X ({n}). Got {_n_rows(self.y)}.")
         if self.known is not None:

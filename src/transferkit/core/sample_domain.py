@@ -81,10 +81,10 @@ def to_sample_domain(sources: list[Domain], target: Domain) -> tuple[Array, Arra
     Raises
     ------
     DomainError
-        If a source is unlabelled.
+        If a label of a source is not known.
     """
-    if not sources or any(s.y is None for s in sources):
-        raise DomainError("to_sample_domain: sources must be labelled domains. Got one without y, or none.")
+    if not sources or not all(s.mask.all() for s in sources):
+        raise DomainError("to_sample_domain: sources must be domains whose labels are all known. Got another, or none.")
     labels = np.concatenate([np.asarray(s.y) for s in sources])
     reserved: Any = {"i": -1, "u": -1, "f": np.nan, "b": -1}.get(labels.dtype.kind)
     hidden = np.full(

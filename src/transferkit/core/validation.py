@@ -139,7 +139,7 @@ def check_transfer(
     sparse_ok: Any = "csr" if accept_sparse else False
     try:
         Xs, ys = validate_data(est, X, y, accept_sparse=sparse_ok, dtype=_FLOATS, ensure_min_samples=2)
-    except ValueError as err:
+    except (ValueError, TypeError) as err:
         raise DomainError(f"{here}: X and y must be usable source rows and labels. Got: {err}") from err
     task = task_of(getattr(est, "estimator", None), ys)
     classes = None
@@ -198,8 +198,17 @@ def _check_groups(here: str, groups: Any, n: int) -> Array | None:
 
 
 def check_rows(est: Any, X: Any, *, method: str = "predict", accept_sparse: bool = False, dtype: Any = _FLOATS) -> Any:
-    """Rows for a fitted method: finite, two-dimensional, with the features seen in fit."""
-    X = validate_data(est, X, reset=False, accept_sparse="csr" if accept_sparse else False, dtype=dtype)
+    """Rows for a fitted method: finite, two-dimensional, with the features seen in fit.
+
+    Raises
+    ------
+    DomainError
+        Saying what about the rows cannot be used.
+    """
+    try:
+        X = validate_data(est, X, reset=False, accept_sparse="csr" if accept_sparse else False, dtype=dtype)
+    except (ValueError, TypeError) as err:
+        raise DomainError(f"{_where(est, method)}: X must be usable rows with the features of fit. Got: {err}") from err
     return sparse.csr_matrix(X) if sparse.issparse(X) else X
 
 

@@ -90,6 +90,11 @@ def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evalua
             else f"Measure a few target values ({n} would do) and run again with --target-labels few:"
         )
         steps[-1] += " even so few decide better than any label-free evidence."
+    else:
+        steps.append(
+            f"The known labels tested {evaluated.guard['proposal']} only; the other candidates stand for comparison."
+            " To test another method, name it alone with --method."
+        )
     failed = [c["id"] for c in evaluated.candidates if c["status"] == "failed"]
     if failed:
         steps.append(f"{len(failed)} candidates failed ({', '.join(failed[:3])}); their reasons are listed with them.")

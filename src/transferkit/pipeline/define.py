@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.utils.multiclass import type_of_target
 
 from ..core.errors import DataError, DomainError, ParamError
 from ..core.protocols import Domain
@@ -56,7 +57,8 @@ class TransferTask:
     jobs : int
         Candidates fitted at a time; -1 is one a core. The result does not depend on it.
     budget : float, optional
-        Seconds after which no new candidate is started. The baselines always run.
+        Seconds after which no new candidate is started. The baselines always run. What was not started is missing from
+        the choice too; resume with more time to have it.
     strict : bool
         Whether a broken file in a folder is an error instead of a warning.
 
@@ -93,6 +95,13 @@ class TransferTask:
 
         if isinstance(self.sources, (str, Path)) or not isinstance(self.sources, Sequence) or not len(self.sources):
             raise refuse("sources", "be a non-empty list of source domains")
+        for name in ("methods", "source_domains"):
+            if isinstance(getattr(self, name), str):
+                raise refuse(name, "be a list of names")
+        for name in ("seed", "jobs", "shots"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise refuse(name, "be a whole number")
         if self.kind not in KINDS:
             raise refuse("kind", f"be one of {', '.join(KINDS)}")
         if self.target_labels not in TARGET_LABELS:
@@ -107,12 +116,12 @@ class TransferTask:
             raise refuse("seed", "be in [0, 4294967295]")
         if self.jobs == 0 or self.jobs < -1:
             raise refuse("jobs", "be at least 1, or -1 for one a core")
-        if self.budget is not None and self.budget <= 0:
+        if self.budget is not None and not self.budget > 0:
             raise refuse("budget", "be a positive number of seconds")
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything that shapes the result, as plain values (not `jobs` and `budget`, which shape only the time)."""
+        """What was asked, as plain values; without `jobs` and `budget`, which a resumed run may change."""
         plain: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -120,6 +129,8 @@ class TransferTask:
                 continue
             if field.name in ("sources", "target"):
                 value = [_place(v) for v in value] if field.name == "sources" else _place(value)
+            if isinstance(value, Integral) and not isinstance(value, bool):
+                value = int(value)
             plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain
 
@@ -149,7 +160,8 @@ class TransferTask:
 def _place(value: Any) -> str:
     """How a domain is written down: a file by its full path, so that a run can be resumed from any folder."""
     name = _name(value)
-    return str(Path(name).resolve()) if isinstance(value, (str, Path)) and Path(name).exists() else name
+    is_place = isinstance(value, (str, Path)) and (Path(name).exists() or ":" not in name)
+    return os.path.abspath(name) if is_place else name
 
 
 def _name(value: Any) -> str:
@@ -211,7 +223,9 @@ def _read(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
 def _read_split(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
     assert task.domain_column is not None
     assert task.target_domain is not None
-    if len(task.sources) != 1 or _name(task.target) != _name(task.sources[0]):
+    one, other = task.sources[0], task.target
+    same = one is other or (isinstance(one, (str, Path)) and _name(one) == _name(other))
+    if len(task.sources) != 1 or not same:
         raise ParamError("TransferTask: with domain_column, sources must be the one file that is the target too.")
     parts: Mapping[str, Domain] = readers.read_domains(
         task.sources[0], domain_column=task.domain_column, label=task.label
@@ -253,8 +267,8 @@ def _kind(task: TransferTask, sources: Sequence[Domain]) -> Task:
         return "classification"
     if not numeric:
         return "classification"
-    many = labels.dtype.kind in "iu" and len(np.unique(labels)) > 30
-    return "regression" if many or type_of_target(labels).startswith("continuous") else "classification"
+    # Whole numbers stay whole where a missing label made floats of them.
+    return "regression" if len(np.unique(labels)) > 30 or (labels != np.round(labels)).any() else "classification"
 
 
 def _numeric(domain: Domain) -> Domain:

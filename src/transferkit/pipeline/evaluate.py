@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,8 @@ class Evaluated:
     predictions: dict[str, Array]
 
 
-def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int) -> Evaluated:
-    """Choose, estimate, score.
+def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int, proposal: str | None = None) -> Evaluated:
+    """Choose, estimate, score; `proposal` is the candidate that a few labels test, where the user named one.
 
     Raises
     ------
@@ -65,7 +65,8 @@ def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int) -> Evalu
             f"run: source-only must be fitted before anything else. Got: {anchor.reason if anchor else 'no such candidate'}"
         )
     with threadpool_limits(limits=1):
-        choice = choose(trained, anchor, prepared, seed)
+        # Held-back labels are not even at hand where the choice is made.
+        choice = choose(trained, anchor, replace(prepared, held_back=None), seed, proposal)
         predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
         estimates = _estimates([anchor, choice.winner], prepared, seed)
     # Everything above is settled; only now do the held-back labels come in.
@@ -89,8 +90,9 @@ def _estimates(
     models: Sequence[Trained], prepared: Prepared, seed: int
 ) -> dict[str, tuple[float, tuple[float, float]]]:
     """Label-free estimates of target accuracy, for a classification: by id, (estimate, (low, high))."""
-    if prepared.kind != "classification":
-        return {}
+    y = np.asarray(prepared.source.y)
+    if prepared.kind != "classification" or np.unique(y, return_counts=True)[1].min() < 2:
+        return {}  # nothing to cross-validate where a class has a single row
     found = {}
     for t in models:
         model = t.model
@@ -99,7 +101,6 @@ def _estimates(
             continue
         X = prepared.source.X
         Z = model.transform(X, domain="source") if hasattr(model, "transform") else X
-        y = np.asarray(prepared.source.y)
         rarest = int(np.unique(y, return_counts=True)[1].min())
         splits = StratifiedKFold(min(3, rarest), shuffle=True, random_state=seed)
         proba = cross_val_predict(t.candidate.estimator, Z, y, cv=splits, method="predict_proba")
@@ -113,9 +114,11 @@ def score_held_back(
 ) -> dict[str, tuple[float, tuple[float, float]]]:
     """Score of every candidate on the held-back labels with a 95 % interval: by id, (score, (low, high)).
 
-    Accuracy has Wilson's interval, R^2 a bootstrap over the rows.
+    Accuracy has Wilson's interval, R^2 a bootstrap over the rows. Values that are all the same have no R^2: empty then.
     """
     y, rows = held_back.y, held_back.rows
+    if prepared.kind == "regression" and (len(y) < 2 or y.min() == y.max()):
+        return {}  # R^2 compares with the spread of the truth, and there is none
     found = {}
     for name, predicted in predictions.items():
         guess = predicted[rows]
@@ -137,7 +140,8 @@ def _bootstrap_r2(y: Array, guess: Array, seed: int, n_boot: int = 500) -> tuple
     draws = np.random.default_rng(seed).integers(0, len(y), size=(n_boot, len(y)))
     residual = ((y - guess) ** 2)[draws].sum(axis=1)
     total = ((y[draws] - y[draws].mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    values = 1 - residual / np.maximum(total, np.finfo(float).tiny)
+    spread = total > 1e-12 * total.max()  # a draw of one row again and again has no R^2
+    values = 1 - residual[spread] / total[spread]
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 
@@ -215,9 +219,17 @@ def _sentence(winner: Trained, adapted: bool, expected: Any, baseline: Any, basi
     word = "measured" if basis == "held-back labels" else "expected"
     if not adapted:
         known = f", {word} {number(baseline[0])}" if baseline else ""
-        return f"Keep source-only{known}: negative transfer cannot be ruled out, because {reason}."
-    known = f": {word} {number(expected[0])} against {number(baseline[0])} without" if expected and baseline else ""
-    return f"Adapt with {winner.candidate.card.cls}{known}; negative transfer is unlikely, because {reason}."
+        return f"Keep source-only{known}: {reason}."
+    if not expected or not baseline:
+        return f"Adapt with {winner.candidate.card.cls}: {reason}."
+    known = (
+        f"Adapt with {winner.candidate.card.cls}: {word} {number(expected[0])} against {number(baseline[0])} without"
+    )
+    if expected[0] >= baseline[0]:
+        return f"{known}; {reason}."
+    if word == "measured":
+        return f"{known}: the guard was wrong here, for on the held-back labels source-only is better."
+    return f"{known}, an estimate that speaks against it; {reason}."
 
 
 def _per_class(before: Array, after: Array, prepared: Prepared) -> list[dict[str, Any]] | None:

@@ -15,6 +15,7 @@ from .define import TransferTask, define
 from .evaluate import METRIC, score_held_back
 from .prepare import prepare
 from .select import Candidate, select_estimator
+from .strict_json import plain
 
 __all__ = ["fit_one"]
 
@@ -62,24 +63,27 @@ def fit_one(
     model = candidate.build(task.seed).fit(
         prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
     )
-    score = None
+    scores = {}
     if prepared.held_back is not None:
-        score = score_held_back({card.name: model.predict(prepared.target.X)}, prepared, prepared.held_back, task.seed)
-    facts = {
-        "schema": SCHEMA,
-        "transferkit": __version__,
-        "command": command,
-        "seed": task.seed,
-        "method": card.name,
-        "class": card.cls,
-        "params": dict(params),
-        "metric": METRIC[prepared.kind],
-        "n_held_back": 0 if prepared.held_back is None else len(prepared.held_back.rows),
-        "score": None if score is None else score[card.name][0],
-        "score_interval": None if score is None else list(score[card.name][1]),
-        "notes": prepared.notes,
-    }
+        scores = score_held_back({card.name: model.predict(prepared.target.X)}, prepared, prepared.held_back, task.seed)
+    score = scores.get(card.name)
+    facts = plain(
+        {
+            "schema": SCHEMA,
+            "transferkit": __version__,
+            "command": command,
+            "seed": task.seed,
+            "method": card.name,
+            "class": card.cls,
+            "params": dict(params),
+            "metric": METRIC[prepared.kind],
+            "n_held_back": 0 if prepared.held_back is None else len(prepared.held_back.rows),
+            "score": score and score[0],
+            "score_interval": score and list(score[1]),
+            "notes": prepared.notes,
+        }
+    )
     make_folder(folder)
     store.save(deployable(prepared, model), folder / "model", metadata={"method": card.name})
-    atomic_write(folder / "fit.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    atomic_write(folder / "fit.json", json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return facts

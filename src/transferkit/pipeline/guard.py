@@ -30,11 +30,13 @@ class Choice:
     guard: dict[str, Any]
 
 
-def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int) -> Choice:
+def choose(
+    trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int, proposal: str | None = None
+) -> Choice:
     """Ask the guard in force about every fitted candidate; source-only stays unless one scores above 0.
 
     Without target labels a label-free guard scores all of them, and the best is the proposal. With a few, labels test
-    ONE proposal that is fixed beforehand: picking the best of many by so few labels would be a lottery.
+    ONE that is fixed beforehand, `proposal` or pooling: picking the best of many by so few labels would be a lottery.
     """
     fitted = [t for t in trained if t.model is not None and t is not anchor]
     source, target = prepared.source, prepared.target
@@ -43,17 +45,17 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed
     if target.mask.any():
         selector_id = WITH_LABELS
         selector = _guard(selector_id, anchor, models, seed)
-        ranked = [t for t in fitted if t.candidate.id == PROPOSAL]
+        ranked = [t for t in fitted if t.candidate.id == (proposal or PROPOSAL)]
         evidence = {t.candidate.id: float(selector.score(t.model, source, target)) for t in ranked}
     else:
         selector_id = LABEL_FREE[prepared.kind]
         selector = _guard(selector_id, anchor, models, seed)
         evidence = {t.candidate.id: float(selector.score(t.model, source, target)) for t in fitted}
         ranked = sorted(fitted, key=lambda t: -evidence[t.candidate.id])
-    proposal = ranked[0] if ranked else anchor
-    checks = selector.explain(proposal.model, source, target) if ranked else []
-    adapted = bool(ranked) and evidence[proposal.candidate.id] > 0
-    winner = proposal if adapted else anchor
+    proposed = ranked[0] if ranked else anchor
+    checks = selector.explain(proposed.model, source, target) if ranked else []
+    adapted = bool(ranked) and evidence[proposed.candidate.id] > 0
+    winner = proposed if adapted else anchor
     evidence[anchor.candidate.id] = 0.0
     card = catalogue.card_of(selector_id)
     return Choice(
@@ -63,7 +65,7 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed
             "selector": card.name,
             "rule": card.summary,
             "anchor": anchor.candidate.id,
-            "proposal": proposal.candidate.id,
+            "proposal": proposed.candidate.id,
             "winner": winner.candidate.id,
             "adapted": adapted,
             "checks": [plain(c) for c in checks],
@@ -77,9 +79,15 @@ def _guard(name: str, anchor: Trained, models: Sequence[Any], seed: int) -> Any:
 
 
 def _reason(checks: Sequence[dict[str, Any]], adapted: bool) -> str:
-    """What decided it, in half a sentence: what was refused for, or the strongest words for letting it through."""
+    """What decided it, as the end of the verdict's sentence."""
     if not checks:
-        return "no candidate could be fitted"
-    deciding = [c["says"] for c in checks if c["passed"] == adapted] or [c["says"] for c in checks]
-    first = deciding[1 if adapted and len(deciding) > 1 else 0].rstrip(".")
-    return first[:1].lower() + first[1:]
+        return "what was to be tested against it could not be fitted"
+    deciding = [c for c in checks if c["passed"] == adapted] or list(checks)
+    first = deciding[1 if adapted and len(deciding) > 1 else 0]
+    says = first["says"].rstrip(".")
+    says = says[:1].lower() + says[1:]
+    if adapted:
+        return f"negative transfer is unlikely, because {says}"
+    if first["check"] in ("shift", "dispute"):
+        return f"there is nothing to gain, because {says}"
+    return f"negative transfer cannot be ruled out, because {says}"

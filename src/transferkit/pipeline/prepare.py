@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from ..data.align import align
 from ..data.encode import TableEncoder
 from .define import Defined
 
-__all__ = ["HeldBack", "Prepared", "prepare"]
+__all__ = ["HeldBack", "Prepared", "held_back_sum", "prepare"]
 
 WIDE, N_COMPONENTS = 1000, 200
 
@@ -94,7 +95,18 @@ def prepare(defined: Defined) -> Prepared:
     sources = [_labelled(d, notes) for d in sources]
     if target.n_samples < 2:
         raise DomainError(f"{target.name}: a target must have at least 2 rows. Got {target.n_samples}.")
-    ys = np.concatenate([_plain(d.y) for d in sources])
+    labels = [_plain(d.y) for d in sources]
+    for domain, own in zip(sources, labels):
+        if (own.dtype.kind in "US") != (labels[0].dtype.kind in "US"):
+            raise DomainError(
+                f"{domain.name}: labels must be of the first source's type ({labels[0].dtype}). Got {own.dtype}."
+            )
+    ys = np.concatenate(labels)
+    if defined.task.kind == "auto" and defined.kind == "regression" and (ys == np.round(ys)).all():
+        notes.append(
+            f"The label has {len(np.unique(ys))} different whole numbers and was taken as a quantity;"
+            " --kind classification takes it as classes."
+        )
     classes = None
     if defined.kind == "classification":
         classes = np.unique(ys)
@@ -209,6 +221,13 @@ def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> A
     for rows in [np.flatnonzero(there)] if classes is None else [np.flatnonzero(there & (y == c)) for c in classes]:
         known[rng.permutation(rows)[:shots]] = True
     return known
+
+
+def held_back_sum(prepared: Prepared) -> str:
+    """SHA-256 of the held-back labels, for a resumed run to see that they are the same; tells nothing of them."""
+    held = prepared.held_back
+    text = "" if held is None else json.dumps([held.rows.tolist(), held.y.tolist()])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fingerprint(Zs: Array, ys: Array, groups: Array, target: Domain) -> str:

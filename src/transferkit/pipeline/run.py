@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from threadpoolctl import threadpool_limits
+
+from .. import __version__, catalogue
 from ..core.errors import DataError
 from ..core.files import atomic_write, make_folder
 from .analyse import SCHEMA, deployable, embedding, facts_of, write
 from .define import TransferTask, define
 from .evaluate import evaluate
-from .prepare import prepare
+from .prepare import held_back_sum, prepare
 from .progress import Progress, silent
 from .select import select
 from .train import train
@@ -116,31 +118,43 @@ def run(
         progress(step, STEPS.index(step), len(STEPS), "")
         log.append({"event": "step", "step": step, "seconds_since_start": round(time.perf_counter() - clock, 3)})
 
-    # Nothing is written before the task has proved to make sense; what is refused leaves no folder behind.
-    tell("define")
-    defined = define(task)
-    tell("prepare")
-    prepared = prepare(defined)
-    state = {"schema": SCHEMA, "fingerprint": prepared.fingerprint, "options": task.options}
-    if resume:
-        _same(folder, kept, state)
-    tell("select")
-    selected = select(prepared, task)
-    make_folder(folder)
-    if not resume:
-        state["command"] = command or "transferkit.run(task)"
-        _write_task(folder, task)
-        atomic_write(folder / "state.json", json.dumps({**state, "transferkit": __version__}, default=str))
-    tell("train")
-    trained = train(
-        selected.candidates, prepared, folder / "candidates",
-        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=progress,
-    )  # fmt: skip
-    tell("evaluate")
-    evaluated = evaluate(trained, prepared, task.seed)
-    tell("analyse")
-    facts = facts_of(defined, prepared, selected, evaluated, command or "transferkit.run(task)")
-    write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
+    # Nothing is written before the task has proved to make sense; what is refused leaves no folder behind. One thread of
+    # the linear algebra library throughout: rounding, and so the result, must not depend on the machine's load.
+    with threadpool_limits(limits=1):
+        tell("define")
+        defined = define(task)
+        tell("prepare")
+        prepared = prepare(defined)
+        state = {
+            "schema": SCHEMA,
+            "transferkit": __version__,
+            "fingerprint": prepared.fingerprint,
+            "held_back": held_back_sum(prepared),
+            "options": task.options,
+        }
+        if resume:
+            _same(folder, kept, state)
+        # Held-back labels are not at hand before the choice is made.
+        blind = replace(prepared, held_back=None)
+        tell("select")
+        selected = select(blind, task)
+        make_folder(folder)
+        if not resume:
+            state["command"] = command or "transferkit.run(task)"
+            _write_task(folder, task)
+            atomic_write(folder / "state.json", json.dumps(state, default=str))
+        tell("train")
+        trained = train(
+            selected.candidates, blind, folder / "candidates",
+            seed=task.seed, jobs=task.jobs, budget=task.budget, progress=progress,
+        )  # fmt: skip
+        tell("evaluate")
+        named = task.methods[0] if task.methods is not None and len(task.methods) == 1 else None
+        proposal = None if named is None else f"{catalogue.card_of(named).name}-1"
+        evaluated = evaluate(trained, prepared, task.seed, proposal)
+        tell("analyse")
+        facts = facts_of(defined, prepared, selected, evaluated, command or "transferkit.run(task)")
+        write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
     log.append({"event": "done", "seconds_since_start": round(time.perf_counter() - clock, 3)})
     _write_log(folder, log)
     progress("analyse", len(STEPS), len(STEPS), "")
@@ -163,9 +177,10 @@ def _read_state(folder: Path) -> dict[str, Any]:
         schema = state["schema"]
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as err:
         raise DataError(f"{folder}: must be the folder of a run to resume. Got no readable state.json in it.") from err
-    if schema != SCHEMA:
+    writer = state.get("transferkit", "?")
+    if schema != SCHEMA or writer != __version__:
         raise DataError(
-            f"{folder}: holds a run of schema {schema}, written by transferkit {state.get('transferkit', '?')};"
+            f"{folder}: holds a run of schema {schema}, written by transferkit {writer};"
             f" this version ({__version__}) reads schema {SCHEMA}. Start a new run."
         )
     return state
@@ -178,7 +193,9 @@ def _same(folder: Path, kept: Mapping[str, Any], state: Mapping[str, Any]) -> No
     if different:
         raise DataError(f"{folder}: a run resumes with its own options only. Different now: {', '.join(different)}.")
     if kept["fingerprint"] != state["fingerprint"]:
-        raise DataError(f"{folder}: the data (or the version that prepared it) changed since this run was started.")
+        raise DataError(f"{folder}: the data changed since this run was started. Start a new run.")
+    if kept["held_back"] != state["held_back"]:
+        raise DataError(f"{folder}: the held-back target labels changed since this run was started. Start a new run.")
 
 
 def _write_task(folder: Path, task: TransferTask) -> None:
@@ -192,13 +209,8 @@ def _write_task(folder: Path, task: TransferTask) -> None:
 
 
 def _write_log(folder: Path, records: list[dict[str, Any]]) -> None:
-    """`log.jsonl`: when each step of each call began. The only file with times in it."""
+    """`log.jsonl`: when each step of each finished call began. The only file with times in it."""
     path = folder / "log.jsonl"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     atomic_write(path, before + "".join(json.dumps({"finished": stamp, **r}) + "\n" for r in records))
-
-
-def with_budget(task: TransferTask, budget: float | None, jobs: int | None) -> TransferTask:
-    """The task with another time budget or number of jobs; neither changes what is found."""
-    return replace(task, budget=task.budget if budget is None else budget, jobs=task.jobs if jobs is None else jobs)

@@ -151,13 +151,14 @@ def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any,
 def _cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
     """On one thread of the linear algebra library, so that the scores do not depend on how many run beside."""
     with threadpool_limits(limits=1):
-        return np.asarray(cross_val_score(model, X, y, cv=splits, scoring=scoring))
+        return np.asarray(cross_val_score(model, X, y, cv=splits, scoring=scoring, error_score="raise"))
 
 
 def _splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) -> Any:
     if len(np.unique(groups)) > 1:
         splits = list(LeaveOneGroupOut().split(X, y, groups))
-        if kind == "regression" or all(len(np.unique(y[train])) > 1 for train, _ in splits):
+        enough = (len(rest) > 1 if kind == "regression" else len(np.unique(y[train])) > 1 for train, rest in splits)
+        if all(enough):
             return splits
     if kind == "regression":
         if len(y) < 2 * N_FOLDS:

@@ -116,13 +116,15 @@ def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, 
             model = candidate.build(seed).fit(
                 prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
             )
-        store.save(model, home / "model")
-        reason = "; ".join(sorted({str(w.message).splitlines()[0] for w in caught}))
+        reason = "; ".join(sorted({" ".join(str(w.message).split())[:200] for w in caught}))
     except MissingExtraError as err:
         status, reason = "skipped", str(err)
-    except (TransferError, ValueError, ArithmeticError, MemoryError) as err:
+    except (TransferError, ValueError, ArithmeticError) as err:
         # One method that cannot work on this data must not end the run; it is listed with its reason.
         status, reason = "failed", f"{type(err).__name__}: {err}"
+    else:
+        # Outside the try: a disk that is full ends the run, to be resumed; it says nothing about the method.
+        store.save(model, home / "model")
     record = {"status": status, "reason": reason, "seconds": round(time.perf_counter() - started, 3)}
     atomic_write(home / DONE, json.dumps(record))
     return candidate.id

@@ -45,7 +45,7 @@ class DomainClassifierWeighting(InstanceTransfer):
         Each source row is scored by a classifier that did not see it; as many folds as that, but not more than a domain has
         rows. None scores the rows that were trained on, which overstates the shift with a flexible classifier.
     clip : float in [1, inf) or None, default=10.0
-        Largest weight, in units of the mean weight; smaller is nearer to no weights at all. None does not clip.
+        Largest weight, in units of the mean weight before clipping; smaller is nearer to no weights at all. None does not clip.
     random_state : int, RandomState or None, default=None
         Deals the folds.
     estimator : estimator, default=None
