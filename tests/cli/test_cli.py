@@ -169,11 +169,12 @@ def test_bad_input_is_one_line_that_names_what_is_wrong(cli, tables):
     bad(tables, "mixed.csv", lab.replace(lab.splitlines()[5].split(",")[0], "tall", 1))
     bad(tables, "twice.csv", lab.replace("a,b,c,kind", "a,a,c,kind", 1))
     bad(tables, "inf.csv", lab.replace(lab.splitlines()[5].split(",")[0], "inf", 1))
+    bad(tables, "huge.csv", lab.replace(lab.splitlines()[5].split(",")[0], "1e300", 1))
     (tables / "cut.parquet").write_bytes((tables / "lab.parquet").read_bytes()[:700])
     cases = [
         (["missing.csv", "clinic.csv"], "missing.csv"),
         (["empty.csv", "clinic.csv"], "empty.csv"),
-        (["lab.csv", "one_row.csv"], "2 rows"),
+        (["lab.csv", "one_row.csv"], "3 rows"),
         (["one_class.csv", "clinic.csv"], "two classes"),
         (["lab.csv", "other.csv"], "column"),
         (["lab.csv", "new_class.csv"], "fir"),
@@ -183,6 +184,8 @@ def test_bad_input_is_one_line_that_names_what_is_wrong(cli, tables):
         (["cut.parquet", "clinic.csv"], "cut.parquet"),
         (["lab.csv", "clinic.csv", "--label", "kin"], "kin"),
         (["lab.csv", "clinic.csv", "-m", "magic"], "magic"),
+        (["lab.csv", "lab.csv"], "one of the sources"),
+        (["huge.csv", "clinic.csv"], "'a'"),
     ]
     for arguments, named in cases:
         label = [] if "--label" in arguments else ["--label", "kind"]
@@ -207,3 +210,21 @@ def test_predict_refuses_what_is_not_a_model(cli, tables):
     code, _, err = cli("predict", "r", "clinic.csv", "-o", "p.csv")
     assert (code, weights.name in err) == (1, True)
     assert not (tables / "p.csv").exists()
+
+
+def test_domain_names_are_taken_as_typed(cli, tables):
+    lines = (tables / "lab.csv").read_text().splitlines()
+    sites = ["01", "1", "2.50"]
+    rows = [f"{line},{sites[k // 3 % 3]}" for k, line in enumerate(lines[1:])]
+    (tables / "sites.csv").write_text("\n".join([lines[0] + ",site", *rows]))
+    asked = ["sites.csv", "--domain-column", "site", "--target-domain", "1", "--label", "kind", "--json"]
+    code, out, _ = cli("run", *asked, "-o", "r", *FAST)
+    assert code == 0
+    assert {s["name"] for s in json.loads(out)["task"]["sources"]} == {"01", "2.50"}
+
+
+def test_a_label_that_was_not_named_is_asked_for(cli, tables):
+    code, _, err = cli("run", "lab.csv", "clinic.csv")
+    assert code == 1
+    assert "--label COLUMN" in err
+    assert "kind" in err

@@ -390,3 +390,10 @@ def test_long_digits_lie_in_columns():
 def test_a_domain_is_passed_through_unlabelled_only_where_allowed():
     with pytest.raises(DataError, match="must have labels"):
         read(Domain(np.zeros((2, 1)), name="d"), require_label=True)
+
+
+def test_decimal_commas_are_numbers_where_they_cannot_be_thousands(tmp_path):
+    (tmp_path / "eu.csv").write_text("a;b;y\n1,5;2;u\n-3,25;0,125;v\n10;1,0;u\n")
+    found = read(tmp_path / "eu.csv", label="y")
+    assert found.X["a"].to_list() == [1.5, -3.25, 10.0]
+    assert found.X["b"].to_list() == [2.0, 0.125, 1.0]

@@ -50,9 +50,10 @@ def test_a_class_that_the_source_lacks_is_refused():
         prepared(Domain(X, np.where(Y == 2, 9, Y), name="clinic"))
 
 
-def test_a_target_of_one_row_is_refused():
-    with pytest.raises(DomainError, match="at least 2 rows"):
-        prepared(Domain(X[:1], name="clinic"))
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_target_of_hardly_a_row_is_refused(n):
+    with pytest.raises(DomainError, match="at least 3 rows"):
+        prepared(Domain(X[:n], name="clinic"))
 
 
 def test_a_source_of_one_class_is_refused():

@@ -296,3 +296,29 @@ def test_a_class_with_a_single_source_row_is_refused_by_name(tmp_path):
     sources = [Domain(X[:45], y[:45], name="one"), Domain(X[45:], y[45:], name="two")]
     facts = run(TransferTask(sources=sources, target=Xt, methods=["coral"], jobs=1), out=tmp_path / "s").facts
     assert facts["verdict"]["basis"] == "none"
+
+
+def test_of_two_runs_in_one_folder_the_second_is_told(tmp_path, monkeypatch):
+    """Both look before either has written: the one that comes second is refused when it wants to begin."""
+    import transferkit.pipeline.run as module
+
+    real = module.select
+
+    def slow(*arguments):
+        found = real(*arguments)
+        if not (tmp_path / "r/state.json").exists():
+            monkeypatch.setattr(module, "select", real)
+            run(task_of(), out=tmp_path / "r")  # the other run, meanwhile
+        return found
+
+    monkeypatch.setattr(module, "select", slow)
+    with pytest.raises(DataError, match="another run began in this folder"):
+        run(task_of(), out=tmp_path / "r")
+    assert (tmp_path / "r/run.json").exists()
+
+
+def test_a_state_of_another_shape_is_refused(tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r/state.json").write_text('{"schema": 1, "command": "x"}')
+    with pytest.raises(DataError, match="must be the folder of a run"):
+        run(task_of(), out=tmp_path / "r", resume=True)

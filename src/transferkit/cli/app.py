@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
 from .. import __version__
-from ..core.errors import TransferError
+from ..core.errors import TransferError, TransferWarning
 from . import bench, data, demo, gap, methods, model, run
 from .console import complain
 
@@ -48,8 +49,15 @@ def _root(
     """Carry what is known in one domain over to another, and never make the other worse."""
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Ours in one line, for the user; what libraries say to programmers stays where programs are tested."""
+    if issubclass(category, TransferWarning):
+        complain(f"note: {message}")
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 bad input (one line says what), 2 usage, 130 stopped by Ctrl-C."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except TransferError as err:

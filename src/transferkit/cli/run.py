@@ -67,6 +67,8 @@ def print_result(result: Any, as_json: bool) -> None:
     console = out()
     adapted = result.facts["verdict"]["adapted"]
     console.print(summary_table(result.facts))
+    for note in result.facts["prepare"]["notes"][:5]:
+        console.print(f"note: {escape(note)}", style="dim")
     console.print(Panel(escape(result.facts["verdict"]["sentence"]), border_style="green" if adapted else "yellow"))
     console.print(f"report      {escape(str(result.report))}", soft_wrap=True)
     console.print(f"all of it   {escape(str(result.folder))}", soft_wrap=True)

@@ -151,7 +151,7 @@ def check_transfer(
             )
         classes = np.unique(ys)
         if len(classes) < 2:
-            raise DomainError(f"{here}: y must hold at least two classes. Got 1 class: {classes[0]!r}.")
+            raise DomainError(f"{here}: y must hold at least two classes. Got 1 class: {classes.tolist()[0]!r}.")
         est.classes_ = classes
     else:
         ys = np.asarray(ys, dtype=np.float64)

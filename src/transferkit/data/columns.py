@@ -17,6 +17,8 @@ __all__ = ["NULL_TOKENS", "kind_of", "label_of", "tidy", "to_frame", "unify"]
 NULL_TOKENS = ("", "NA", "N/A", "NaN", "nan", "NULL", "Null", "null", "None", "?")
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _DATETIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$"
+_COMMA_NUMBER = r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$"
+_SURELY_DECIMAL = r",(\d{1,2}|\d{4,})([eE][+-]?\d+)?$"
 _WITH_COMMAS = r"^[+-]?\d+(\.\d{3})*,\d+([.,]\d+)*$"
 
 
@@ -124,6 +126,9 @@ def _parse(s: pl.Series, origin: str) -> pl.Series:
         numbers = s.cast(dtype, strict=False)
         if numbers.null_count() == n_null:
             return numbers
+    # Half of the world writes 2,5 for 2.5. Three digits behind every comma may be thousands: those are not guessed.
+    if s.str.contains(_COMMA_NUMBER).fill_null(True).all() and s.str.contains(_SURELY_DECIMAL).any():
+        return s.str.replace(",", ".").cast(pl.Float64)
     if numbers.null_count() < len(s):
         is_number = numbers.is_not_null()
         i, j = is_number.arg_max(), (is_number | s.is_null()).arg_min()

@@ -19,6 +19,7 @@ from .columns import kind_of, tidy, to_frame, unify
 
 __all__ = ["TableEncoder"]
 
+_HUGE = 1e100
 _DAY = 86_400_000_000  # microseconds
 _TYPES = {"number": pl.Float64, "bool": pl.Boolean, "text": pl.String, "date": pl.Datetime("us")}
 # Parts of a date beside the days since 1970-01-01, kept where they vary.
@@ -308,6 +309,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         floats = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
         if not floats:
             return frame
+        largest = frame.select(pl.when(pl.col(floats).is_finite()).then(pl.col(floats)).abs().max()).row(0, named=True)
+        huge = [name for name in floats if (largest[name] or 0) > _HUGE]
+        if huge:
+            raise DataError(
+                f"TableEncoder.{method}: column {huge[0]!r} must hold values below {_HUGE:g}, whose squares are finite."
+                f" Got {largest[huge[0]]:g}."
+            )
         infinite = frame.select(pl.col(floats).is_infinite().any()).row(0, named=True)
         bad = [name for name in floats if infinite[name]]
         if bad and not self.impute_inf:

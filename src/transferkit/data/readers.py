@@ -42,6 +42,7 @@ READERS: dict[str, Reader] = {
     ".hdf5": arrays.read_hdf5,
     ".svmlight": arrays.read_svmlight,
     ".libsvm": arrays.read_svmlight,
+    ".svm": arrays.read_svmlight,
 }
 
 
@@ -128,6 +129,11 @@ def read(
                 f"{', '.join(dict.fromkeys(part.groups.tolist()))}."
             )
         found = _drop_unknown(found.take(rows))
+    if require_label and found.y is None and label is None and hasattr(found.X, "columns"):
+        shown = ", ".join(map(str, found.X.columns[-12:]))
+        raise DataError(
+            f"{part.origin}: label must name the label column (--label COLUMN). The last columns are {shown}."
+        )
     if require_label and found.y is None:
         raise DataError(
             f"{part.origin}: label must name a column that is filled somewhere. Got {label!r}, which is empty."

@@ -36,8 +36,8 @@ _MARKS = (
 )  # fmt: skip
 
 
-def table_part(frame: pl.DataFrame, origin: str, ask: Ask) -> Part:
-    """Split a tidy frame into features, labels and domain names."""
+def table_part(frame: pl.DataFrame, origin: str, ask: Ask, raw: pl.DataFrame | None = None) -> Part:
+    """Split a tidy frame into features, labels and domain names; `raw` is the same as text, where names are as typed."""
     if not frame.height:
         raise DataError(f"{origin}: the table must have rows. Got none.")
     groups, y, known, taken = None, None, None, []
@@ -47,7 +47,8 @@ def table_part(frame: pl.DataFrame, origin: str, ask: Ask) -> Part:
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
             raise DataError(f"{origin}: domain_column {column!r} must be filled in every row. Row {row + 1} is empty.")
-        groups = np.array(frame[column].cast(pl.String).to_list(), dtype=object)
+        typed = frame[column].cast(pl.String) if raw is None else raw[column].str.strip_chars()
+        groups = np.array(typed.to_list(), dtype=object)
         taken.append(column)
     if ask.label is not None:
         column = find_name(frame.columns, ask.label, origin, "label", required=ask.require_label)
@@ -69,7 +70,8 @@ def read_delimited(path: Path, ask: Ask) -> Part:
         header = next(csv.reader(io.StringIO(head, newline=None), delimiter=delimiter))
     names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
     check_names(names, origin)
-    return table_part(tidy(_columns(data, delimiter, names, origin, skip=1), origin, text=True), origin, ask)
+    raw = _columns(data, delimiter, names, origin, skip=1)
+    return table_part(tidy(raw, origin, text=True), origin, ask, raw)
 
 
 def read_headerless(path: Path, ask: Ask) -> Part:

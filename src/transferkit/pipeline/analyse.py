@@ -136,6 +136,8 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
 
 def _project(Zs: Array, Zt: Array) -> dict[str, Any]:
     Z = np.vstack([Zs, Zt])
+    if not Z.std(axis=0).any():
+        return {"source": [[0.0, 0.0]] * len(Zs), "target": [[0.0, 0.0]] * len(Zt)}
     flat = PCA(min(2, *Z.shape), random_state=0).fit_transform(Z)
     if flat.shape[1] < 2:
         flat = np.column_stack([flat, np.zeros(len(flat))])

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -102,6 +102,8 @@ class TransferTask:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise refuse(name, "be a whole number")
+        if self.budget is not None and (isinstance(self.budget, bool) or not isinstance(self.budget, Real)):
+            raise refuse("budget", "be a number of seconds")
         if self.kind not in KINDS:
             raise refuse("kind", f"be one of {', '.join(KINDS)}")
         if self.target_labels not in TARGET_LABELS:
@@ -215,6 +217,8 @@ def define(task: TransferTask) -> Defined:
 def _read(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
     if task.domain_column is not None:
         return _read_split(task)
+    if task.from_files and _place(task.target) in map(_place, task.sources):
+        raise ParamError(f"TransferTask: target must not be one of the sources. Got {_name(task.target)} for both.")
     sources = tuple(read_domain(s, label=task.label, require_label=True, strict=task.strict) for s in task.sources)
     target = read_domain(task.target, label=task.label, require_label=False, strict=task.strict)
     return sources, target
@@ -233,10 +237,13 @@ def _read_split(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
     names = [n for n in parts if n != task.target_domain] if task.source_domains is None else list(task.source_domains)
     missing = [n for n in [*names, task.target_domain] if n not in parts]
     if missing or not names:
+        asked = ", ".join(map(repr, missing)) or "a source beside the target"
         raise DataError(
             f"{_name(task.target)}: column {task.domain_column!r} must hold the domains asked for."
-            f" Got {', '.join(parts)}; asked for {', '.join([*names, task.target_domain])}."
+            f" It holds {', '.join(map(repr, parts))}; not there: {asked}."
         )
+    if task.target_domain in names:
+        raise ParamError(f"TransferTask: source_domains must not hold the target. Got {task.target_domain!r} in both.")
     return tuple(parts[n] for n in names), parts[task.target_domain]
 
 

@@ -93,8 +93,8 @@ def prepare(defined: Defined) -> Prepared:
     """
     sources, target, notes = align(defined.sources, defined.target)
     sources = [_labelled(d, notes) for d in sources]
-    if target.n_samples < 2:
-        raise DomainError(f"{target.name}: a target must have at least 2 rows. Got {target.n_samples}.")
+    if target.n_samples < 3:
+        raise DomainError(f"{target.name}: a target must have at least 3 rows. Got {target.n_samples}.")
     labels = [_plain(d.y) for d in sources]
     for domain, own in zip(sources, labels):
         if (own.dtype.kind in "US") != (labels[0].dtype.kind in "US"):
@@ -112,12 +112,12 @@ def prepare(defined: Defined) -> Prepared:
         classes = np.unique(ys)
         if len(classes) < 2:
             raise DomainError(
-                f"label {defined.task.label!r}: a source must hold at least two classes. Got one: {classes[0]!r}."
+                f"label {defined.task.label!r}: a source must hold at least two classes. Got one: {classes.tolist()[0]!r}."
             )
     n_features_in = int(target.X.shape[1])
     Xs = _concat([d.X for d in sources])
     transformer, names, Zs, Zt = _encode(Xs, target.X, defined.task.seed, notes)
-    moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys)
+    moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys, notes)
     groups = np.concatenate([np.full(d.n_samples, d.name) for d in sources])
     return Prepared(
         source=Domain(Zs, ys, name=" + ".join(d.name for d in sources)),
@@ -178,7 +178,9 @@ def _encode(Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, li
     return Pipeline(steps), names, np.ascontiguousarray(Zs), np.ascontiguousarray(Zt)
 
 
-def _split_labels(defined: Defined, target: Domain, classes: Array | None, ys: Array) -> tuple[Domain, HeldBack | None]:
+def _split_labels(
+    defined: Defined, target: Domain, classes: Array | None, ys: Array, notes: list[str]
+) -> tuple[Domain, HeldBack | None]:
     """The target as methods may see it, and the labels they may not."""
     there = target.mask
     if defined.target_labels == "none" or not there.any():
@@ -194,6 +196,8 @@ def _split_labels(defined: Defined, target: Domain, classes: Array | None, ys: A
         rows = np.flatnonzero(there)
         return target.hide(), HeldBack(rows, y[rows])
     known = _shots(defined, y, there, classes)
+    if not (there & ~known).any():
+        notes.append("All known target labels are used, none is held back: there is no measured score.")
     held = np.flatnonzero(there & ~known)
     visible = np.where(known, y, ys[0])  # a filler, so that the true label is not in the object at all
     return replace(target, y=visible, known=known), HeldBack(held, y[held]) if len(held) else None

@@ -141,8 +141,8 @@ def run(
         make_folder(folder)
         if not resume:
             state["command"] = command or "transferkit.run(task)"
+            _claim(folder, json.dumps(state, default=str))
             _write_task(folder, task)
-            atomic_write(folder / "state.json", json.dumps(state, default=str))
         tell("train")
         trained = train(
             selected.candidates, blind, folder / "candidates",
@@ -171,13 +171,27 @@ def free_folder(name: str, under: Path | str = "runs") -> Path:
     raise DataError(f"{under}: has too many runs named {stem!r}. Name another folder with --out.")
 
 
+def _claim(folder: Path, state: str) -> None:
+    """Write `state.json` as a new file: of two runs that want one folder, one gets it."""
+    try:
+        with (folder / "state.json").open("x", encoding="utf-8") as file:
+            file.write(state)
+    except FileExistsError as err:
+        raise DataError(f"{folder}: another run began in this folder meanwhile. Name another with --out.") from err
+    except OSError as err:
+        raise DataError(f"{folder}: cannot be written ({err.strerror}).") from err
+
+
 def _read_state(folder: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         schema = state["schema"]
+        missing = {"transferkit", "fingerprint", "held_back", "options", "command"} - state.keys()
+        if missing:
+            raise KeyError(", ".join(sorted(missing)))
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as err:
         raise DataError(f"{folder}: must be the folder of a run to resume. Got no readable state.json in it.") from err
-    writer = state.get("transferkit", "?")
+    writer = state["transferkit"]
     if schema != SCHEMA or writer != __version__:
         raise DataError(
             f"{folder}: holds a run of schema {schema}, written by transferkit {writer};"

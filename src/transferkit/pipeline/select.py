@@ -167,7 +167,7 @@ def _splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) 
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise DomainError(
-            f"{name}: every class must have at least 2 source rows. Class {classes[counts.argmin()]!r} has 1."
+            f"{name}: every class must have at least 2 source rows. Class {classes[counts.argmin()].item()!r} has 1."
         )
     return StratifiedKFold(min(N_FOLDS, int(counts.min())), shuffle=True, random_state=seed).split(X, y)
 

@@ -161,6 +161,7 @@ def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
         return f" A difference this large {'may be' if x > 0.05 else 'is not'} chance (p {pvalue(x)})."
 
     auc, mmd2, distance = (finite(gap.get(key)) for key in ("auc", "mmd2", "proxy_a_distance"))
+    auc = None if auc is None else max(auc, 0.5)  # below it, cross-validation of few rows has met its own shadow
     if auc is not None:
         grades = (
             (0.55, "hardly"),

@@ -35,7 +35,7 @@ def case(seed, shift):
 def fitted(source, target, *more):
     anchor = Ridge().fit(source.X, source.y)
     moved = CORAL(centre=True).fit(source.X, source.y, target=target)
-    return anchor, moved, RegressionGuard(anchor, [moved, *more], random_state=0)
+    return anchor, moved, RegressionGuard(anchor, [moved, *more], assume="same_values", random_state=0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -46,6 +46,18 @@ def test_adapts_where_predictions_cannot_be(seed):
     assert guard.score(moved, source, target) > 0
     assert all(c["passed"] and c["says"].endswith(".") for c in guard.explain(moved, source, target))
     assert guard.score(anchor, source, target) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_refuses_values_that_changed_with_the_rows(seed):
+    """A plain covariate shift of a linear relation: source-only is perfect, and every aligned model ruins it."""
+    source, target, _ = case(seed, 1.0)
+    truth = target.X @ np.array([1.0, 2.0, -1.0])
+    anchor, moved, _ = fitted(source, target)
+    assert r2_score(truth, anchor.predict(target.X)) > 0.99 > r2_score(truth, moved.predict(target.X)) + 0.3
+    guard = RegressionGuard(anchor, [moved], random_state=0)
+    assert guard.score(moved, source, target) < 0
+    assert "space" in [c["check"] for c in guard.explain(moved, source, target) if not c["passed"]]
 
 
 @pytest.mark.parametrize("seed", range(3))

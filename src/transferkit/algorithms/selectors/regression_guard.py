@@ -10,10 +10,11 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from ...core.constraints import Interval, RandomState, check_params
+from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
 from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, finding, shift_finding
+from ...ops.support import share_outside
 from ...ops.two_sample import classifier_two_sample
 
 CARD = {
@@ -30,13 +31,15 @@ CARD = {
 
 __all__ = ["RegressionGuard"]
 
+MOST = 0.5  # share of the target's rows
+
 
 class RegressionGuard(BaseEstimator):
     """Let a candidate replace the anchor only if the anchor's predictions are implausible and the candidate's are not.
 
-    The one assumption is that the target's values are distributed roughly like the source's. A model that has lost its
-    footing on the target predicts values from another range or spread; that shows without a label. A mere change of rank
-    among plausible predictions does not show, and is refused.
+    A model that has lost its footing on the target predicts values from another range or spread; that shows without a
+    label. But so do values that truly changed along with the rows. Only where most target rows have left the space that
+    the source's rows span, as with another instrument or unit, is the first the better explanation.
 
     Parameters
     ----------
@@ -44,6 +47,9 @@ class RegressionGuard(BaseEstimator):
         The fall-back, usually trained on the source alone. Must be given before `score`. It scores 0.
     candidates : sequence of fitted regressors, default=()
         Their median is what a candidate should be near to; the anchor is not counted. Empty leaves that check open.
+    assume : {"nothing", "same_values"}, default="nothing"
+        ``"nothing"`` asks that at least half of the target's rows lie outside the source's space. ``"same_values"`` takes
+        the user's word that the target's values are distributed roughly like the source's, and does not ask.
     min_auc : float in [0.5, 1], default=0.60
         Domain AUC at or below which there is no shift to adapt to.
     min_implausible : float in [0, inf), default=0.25
@@ -65,10 +71,9 @@ class RegressionGuard(BaseEstimator):
     of a model f is ``W(f(X_t), r) / std(y_s)``. The anchor is implausible if this is at least `min_implausible` and larger than in
     99 % of the random re-divisions of both samples of predictions. The reference are predictions, not labels, because a
     regularised model predicts a narrower range than it was taught. A candidate must also keep a quarter of the
-    reference's spread: a constant would otherwise look plausible.
-
-    If every check passes, the score is the share by which the candidate is nearer to the median of all candidates
-    (mean absolute difference) than the anchor is, in (0, 1]. If one fails, the score is below 0.
+    reference's spread: a constant would otherwise look plausible. The check of `assume` is `share_outside`, its limit of
+    one half means most rows. If every check passes, the score is the share by which the candidate is nearer to the median
+    of all candidates (mean absolute difference) than the anchor is, in (0, 1]. If one fails, the score is below 0.
 
     References
     ----------
@@ -85,7 +90,7 @@ class RegressionGuard(BaseEstimator):
     >>> source, target = Domain(X, X @ [1.0, 2.0]), Domain(rng.normal(size=(100, 2)) + 5)
     >>> plain = Ridge().fit(source.X, source.y)
     >>> moved = CORAL(centre=True).fit(source.X, source.y, target=target)
-    >>> guard = RegressionGuard(plain, [moved], random_state=0)
+    >>> guard = RegressionGuard(plain, [moved], assume="same_values", random_state=0)
     >>> guard.score(plain, source, target), guard.score(moved, source, target) > 0
     (0.0, True)
     """
@@ -93,6 +98,7 @@ class RegressionGuard(BaseEstimator):
     _constraints: ClassVar = {
         "anchor": MODEL,
         "candidates": MODELS,
+        "assume": Options("nothing", "same_values"),
         "min_auc": Interval(float, 0.5, 1),
         "min_implausible": Interval(float, 0),
         "min_reduction": Interval(float, 0, 1),
@@ -105,6 +111,7 @@ class RegressionGuard(BaseEstimator):
         self,
         anchor: Any = None,
         candidates: Sequence[Any] = (),
+        assume: str = "nothing",
         min_auc: float = 0.60,
         min_implausible: float = 0.25,
         min_reduction: float = 0.5,
@@ -114,6 +121,7 @@ class RegressionGuard(BaseEstimator):
     ) -> None:
         self.anchor = anchor
         self.candidates = candidates
+        self.assume = assume
         self.min_auc = min_auc
         self.min_implausible = min_implausible
         self.min_reduction = min_reduction
@@ -148,7 +156,7 @@ class RegressionGuard(BaseEstimator):
     def _judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
         check_params(self, method="score")
         check_domains(self, source, target)
-        shift, plausible, reference, median, base, spread = self._facts(source, target)
+        shift, plausible, left, reference, median, base, spread = self._facts(source, target)
         new = _predict(candidate, target)
         median = new if median is None else median
         scale = reference.std() or spread
@@ -165,6 +173,7 @@ class RegressionGuard(BaseEstimator):
         checks = [
             shift,
             plausible,
+            left,
             finding(
                 "reduction", reduction, self.min_reduction, mended,
                 f"The candidate takes away {100 * reduction:.0f} % of that distance." if reduction > 0
@@ -193,7 +202,7 @@ class RegressionGuard(BaseEstimator):
     def _facts(self, source: Domain, target: Domain) -> tuple[Any, ...]:
         """What does not depend on the candidate, computed once for one pair of domains and one setting."""
         key = (source.X, source.y, target.X, self.anchor, self.candidates, self.n_permutations, self.random_state,
-               self.min_auc, self.min_implausible)  # fmt: skip
+               self.assume, self.min_auc, self.min_implausible)  # fmt: skip
         known = getattr(self, "_known", None)
         if known is None or any(a is not b for a, b in zip(known[0], key)):
             known = key, self._measure(source, target)
@@ -217,9 +226,15 @@ class RegressionGuard(BaseEstimator):
             f"Source-only's predictions on the target lie {distance / spread:.2g} standard deviations from those on the"
             f" source, {'which cannot be if the values are alike' if lost else 'which may well be true'}.",
         )  # fmt: skip
+        outside = share_outside(Xs, Xt, random_state=rng)
+        trusted = self.assume == "same_values"
+        why = "as with another instrument" if outside >= MOST else "so the values may truly have changed with the rows"
+        says = f"{100 * outside:.0f} % of the target's rows lie outside the space that the source's rows span, {why}."
+        says = "The target's values are taken to be distributed like the source's." if trusted else says
+        left = finding("space", outside, None if trusted else MOST, trusted or outside >= MOST, says)
         guesses = [_predict(c, target) for c in self.candidates]
         median = np.median(guesses, axis=0) if guesses else None
-        return shift, plausible, reference, median, base, spread
+        return shift, plausible, left, reference, median, base, spread
 
     def _chance(self, A: Array, B: Array, rng: np.random.RandomState) -> float:
         """99 % quantile of the Wasserstein distance between random divisions of both samples."""
