@@ -33,7 +33,8 @@ NOTE = (
     " was changed after a look at a table like this one. Changed after a look at surf, zero shift, label shift, reviews and"
     " corn: clusters are taken in columns as given where the source's labels show better there; the guard refuses where the"
     " source's classes do not show as clusters; feature methods run on domains standardised each by itself, as their"
-    " published protocols do. The rows are therefore not a fresh test of the rule."
+    " published protocols do; the regression guard asks whether most target rows left the source's space, after it had let a"
+    " plain covariate shift of simulated rows through. The rows are therefore not a fresh test of the rule."
 )
 SURF, REVIEWS, DIGITS = "office-caltech-surf", "amazon-reviews-400", "mnist-usps-long"
 Named = Iterator[tuple[str, TransferTask]]
