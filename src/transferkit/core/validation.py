@@ -137,9 +137,10 @@ def check_transfer(
             f"{here}: y must hold the source's labels: requires y to be passed, but the target y is None."
         )
     sparse_ok: Any = "csr" if accept_sparse else False
+    _refuse_sparse(here, X, accept_sparse)
     try:
         Xs, ys = validate_data(est, X, y, accept_sparse=sparse_ok, dtype=_FLOATS, ensure_min_samples=2)
-    except (ValueError, TypeError) as err:
+    except ValueError as err:
         raise DomainError(f"{here}: X and y must be usable source rows and labels. Got: {err}") from err
     task = task_of(getattr(est, "estimator", None), ys)
     classes = None
@@ -205,11 +206,18 @@ def check_rows(est: Any, X: Any, *, method: str = "predict", accept_sparse: bool
     DomainError
         Saying what about the rows cannot be used.
     """
+    _refuse_sparse(_where(est, method), X, accept_sparse)
     try:
         X = validate_data(est, X, reset=False, accept_sparse="csr" if accept_sparse else False, dtype=dtype)
-    except (ValueError, TypeError) as err:
+    except ValueError as err:
         raise DomainError(f"{_where(est, method)}: X must be usable rows with the features of fit. Got: {err}") from err
     return sparse.csr_matrix(X) if sparse.issparse(X) else X
+
+
+def _refuse_sparse(here: str, X: Any, accept_sparse: bool) -> None:
+    """scikit-learn raises a TypeError here, which is none of our errors."""
+    if sparse.issparse(X) and not accept_sparse:
+        raise DomainError(f"{here}: X must be dense, as in X.toarray(). Got a sparse matrix of shape {X.shape}.")
 
 
 def check_tasks(est: Any, tasks: Any, *, method: str = "fit", accept_sparse: bool = False) -> Sequence[Domain]:
