@@ -151,10 +151,6 @@ def test_tasks_that_can():
 
 
 def test_sparse_rows_to_a_dense_method_are_refused_in_our_words():
-    from scipy import sparse
-
-    from transferkit import CORAL
-
     X, y = sparse.random_array((20, 3), density=0.5, rng=0, format="csr"), np.arange(20) % 2
     with pytest.raises(DomainError, match=r"CORAL.fit: X must be dense"):
         CORAL().fit(X, y, target=Domain(X.toarray()))
