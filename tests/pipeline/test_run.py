@@ -251,7 +251,7 @@ def test_the_result_does_not_depend_on_the_threads_of_the_library(tmp_path):
     assert found[0] == found[1]
 
 
-def test_a_run_says_so_where_the_guard_was_wrong(tmp_path):
+def test_a_run_says_so_where_the_guard_was_wrong():
     """The sentence is made from what was measured, not from what was hoped."""
     from types import SimpleNamespace
 
