@@ -351,6 +351,14 @@ class GuardChecksNothing(GoodGuard):
         return float(candidate.predict_proba(target.X).max())
 
 
+class RatesAllAlike(BaseEstimator):
+    """A score without an anchor that tells nothing."""
+
+    def score(self, candidate, source, target):
+        """The same for everything."""
+        return 0.0
+
+
 # (protocol, check, the estimator that must fail it, words of the failure)
 BAD: list[tuple[str, str, type, str]] = [
     ("Transfer", "check_protocol", RenamesTarget, "must have the signature"),
@@ -388,6 +396,7 @@ BAD: list[tuple[str, str, type, str]] = [
     ("Selector", "check_clone", GuardChangesItsArgument, "modifies parameter candidates"),
     ("Selector", "check_scores", GuardDraws, "asked twice"),
     ("Selector", "check_scores", GuardPrefersTheAnchor, "anchor does not replace itself"),
+    ("Selector", "check_score_order", RatesAllAlike, "above noise"),
     ("Selector", "check_score_changes_nothing", GuardChangesDomains, "something changed"),
     ("Selector", "check_score_hidden_labels", GuardPeeks, "hidden labels were used"),
     ("Selector", "check_score_errors", GuardChecksNothing, "DID NOT RAISE"),
@@ -397,7 +406,7 @@ GOOD: dict[str, type] = {"Transfer": Good, "Selector": GoodGuard}
 
 def card(protocol: str, cls: str) -> Card:
     """The card of a method that does the same, with another class."""
-    like = {"Transfer": "coral", "Selector": "consensus_guard"}[protocol]
+    like = {"Transfer": "coral", "Selector": "consensus_guard", "ModelTransfer": "fine_tuning"}[protocol]
     return replace(cards()[like], cls=cls, portfolio=({},))
 
 

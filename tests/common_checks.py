@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import shifts
@@ -41,7 +42,7 @@ class Subject:
     @property
     def params(self) -> Mapping[str, inspect.Parameter]:
         """Constructor parameters by name."""
-        return {k: p for k, p in inspect.signature(self.cls.__init__).parameters.items() if k != "self"}
+        return {k: p for k, p in inspect.signature(self.cls).parameters.items()}
 
     @property
     def label_free(self) -> bool:
@@ -54,9 +55,24 @@ class Subject:
         return bool({"few_label", "supervised"} & set(self.card.settings))
 
     @property
+    def has_anchor(self) -> bool:
+        """Whether a selector compares with a fall-back (a guard), or rates each candidate by itself on known labels."""
+        return "anchor" in self.params
+
+    @property
     def cheap(self) -> Mapping[str, Any]:
-        """The settings for tests that the class names."""
-        return getattr(self.cls, "_test_params", {})
+        """The settings for tests that the class names; with a source model, where the protocol is to be given one."""
+        own = getattr(self.cls, "_test_params", {})
+        if self.card.protocol == "ModelTransfer":
+            import networks  # needs torch, which the other protocols do without
+
+            return networks.settings(own)
+        return own
+
+    @property
+    def required(self) -> Mapping[str, Any]:
+        """What a constructor has to be given: the source model."""
+        return {name: self.cheap[name] for name, p in self.params.items() if p.default is p.empty}
 
     def make(self, **params: Any) -> Any:
         """An instance with the cheap settings of the class and a fixed seed."""
@@ -91,6 +107,10 @@ def state_of(value: Any) -> Any:
         return {k: state_of(v) for k, v in value.items()}
     if hasattr(value, "get_params"):
         return type(value), state_of(value.get_params())
+    if hasattr(value, "state_dict"):  # a torch module: weights and buffers, modes, what may train, hooks
+        flags = [(n, m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for n, m in value.named_modules()]
+        trains = [(n, p.requires_grad, p.grad is None) for n, p in value.named_parameters()]
+        return type(value), flags, trains, state_of({k: v.numpy() for k, v in value.state_dict().items()})
     if isinstance(value, Domain):
         return [state_of(v) for v in (value.X, value.y, value.known, value.edges, value.name)]
     return value
@@ -123,8 +143,9 @@ def check_constraints(subject: Subject) -> None:
     assert list(rules) == list(subject.params), "_constraints must have one entry a parameter, in their order"
     for name, p in subject.params.items():
         assert p.kind is p.POSITIONAL_OR_KEYWORD
-        assert p.default is not p.empty, f"{name} must have a default"
-        assert rules[name].holds(p.default), f"the default of {name} must {rules[name].text}"
+        if (name, subject.card.protocol) != ("source", "ModelTransfer"):
+            assert p.default is not p.empty, f"{name} must have a default"
+            assert rules[name].holds(p.default), f"the default of {name} must {rules[name].text}"
         assert rules[name].text
     for setting in (subject.cheap, *subject.card.portfolio):
         for name, value in setting.items():
@@ -141,6 +162,8 @@ def check_docstring(subject: Subject) -> None:
     for p in doc["Parameters"]:
         assert p.type, f"{p.name} must have a type"
         assert " ".join(p.desc).strip(), f"{p.name} must have a text"
+        if p.name in subject.required:
+            continue
         found = re.search(r"default=(.+)$", p.type)
         assert found, f"{p.name} must state its default"
         default = subject.params[p.name].default
@@ -157,7 +180,8 @@ def check_clone(subject: Subject) -> None:
     assert state_of(copy) == state_of(model)
     assert vars(copy).keys() == vars(model).keys() == subject.params.keys(), "__init__ must only store its arguments"
     for name, value in model.get_params(deep=False).items():
-        assert getattr(subject.cls(**{name: value}), name) is value, f"{name} must be stored as it is"
+        stored = getattr(subject.cls(**{**subject.required, name: value}), name)
+        assert stored is value, f"{name} must be stored as it is"
 
 
 # Fits ---------------------------------------------------------------------------------------------------------------
@@ -460,8 +484,8 @@ def _selection(subject: Subject) -> tuple[Any, Any, Domain, Domain]:
     target = shift.target(10 if subject.takes_labels else 0)
     anchor = SourceOnly().fit(shift.X, shift.y, target=target)
     moved = transferkit.CORAL(centre=True).fit(shift.X, shift.y, target=target)
-    selector = subject.make(anchor=anchor, candidates=[moved])
-    return selector, moved, Domain(shift.X, shift.y, name="source"), target
+    given = {"anchor": anchor, "candidates": [moved]} if subject.has_anchor else {}
+    return subject.make(**given), moved, Domain(shift.X, shift.y, name="source"), target
 
 
 def check_scores(subject: Subject) -> None:
@@ -476,7 +500,26 @@ def check_scores(subject: Subject) -> None:
     before = state_of(list(np.random.get_state()))  # noqa: NPY002
     assert again.score(candidate, source, target) == first, "the same seed must give the same score"
     assert state_of(list(np.random.get_state())) == before, "numpy's global generator was used"  # noqa: NPY002
-    assert selector.score(selector.anchor, source, target) <= 0, "the anchor does not replace itself"
+    if subject.has_anchor:
+        assert selector.score(selector.anchor, source, target) <= 0, "the anchor does not replace itself"
+
+
+def check_score_order(subject: Subject) -> None:
+    """A score without an anchor puts features and class probabilities that carry the labels above those of noise columns.
+
+    Guards are left out: what they refuse differs, and is in their own tests.
+    """
+    if subject.has_anchor:
+        return
+    for seed in SEEDS:
+        shift = shifts.none(seed)
+        source, target, found = Domain(shift.X, shift.y), shift.target(None), []
+        for columns in (slice(0, 3), slice(3, 6)):
+            kept = ColumnTransformer([("kept", "passthrough", columns)])
+            candidate = transferkit.TransferPipeline([("kept", kept)], transferkit.CORAL())
+            candidate.fit(shift.X, shift.y, target=target.hide())
+            found.append(subject.make().score(candidate, source, target))
+        assert found[0] > found[1], "informative features must score above noise"
 
 
 def check_score_changes_nothing(subject: Subject) -> None:
@@ -501,7 +544,7 @@ def check_score_hidden_labels(subject: Subject) -> None:
 
 
 def check_score_errors(subject: Subject) -> None:
-    """What is wrong with parameters or domains is said in one line that names it."""
+    """What is wrong with parameters, domains or a candidate is said in one line that names it."""
     selector, candidate, source, target = _selection(subject)
     here = re.escape(f"{subject.card.cls}.score: ")
     for name in subject.params:
@@ -516,9 +559,14 @@ def check_score_errors(subject: Subject) -> None:
             assert selector.score(candidate, source, bad) <= 0
         except DomainError as err:
             assert re.match(f"{here}.*target", str(err)), str(err)  # noqa: PT017
-    for bad in (source.X, None, source.hide()):
+    for bad in (source.X, None, source.hide()) if subject.has_anchor else (source.X,):
         with pytest.raises(DomainError, match=f"^{here}.*source"):
             selector.score(candidate, bad, target)
+    if not subject.has_anchor:
+        with pytest.raises(DomainError, match=f"^{here}target must have .*known labels"):
+            selector.score(candidate, source, target.hide())
+        with pytest.raises(ParamError, match=f"^{here}candidate must "):
+            selector.score(Ridge(), source, target)
 
 
 CLASS_CHECKS = (check_protocol, check_constraints, check_docstring, check_clone)
@@ -529,5 +577,8 @@ CHECKS: dict[str, tuple[Callable[..., None], ...]] = {
         check_bad_parameters, check_groups, check_hidden_labels, check_small_and_degenerate, check_sparse, check_transfers,
         check_no_harm,
     ),
-    "Selector": (*CLASS_CHECKS, check_scores, check_score_changes_nothing, check_score_hidden_labels, check_score_errors),
+    "Selector": (
+        *CLASS_CHECKS, check_scores, check_score_order, check_score_changes_nothing, check_score_hidden_labels,
+        check_score_errors,
+    ),
 }  # fmt: skip

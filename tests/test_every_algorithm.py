@@ -1,5 +1,6 @@
 """The catalogue times the common checks: what a new method has to pass comes from here, without a line of its own."""
 
+import importlib.util
 import inspect
 from unittest import SkipTest
 
@@ -8,10 +9,20 @@ from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import bad_estimators
-from common_checks import CHECKS, Subject
+import common_checks
+from common_checks import Subject
 from self_target import self_target
 from transferkit import catalogue
 
+CHECKS = {**common_checks.CHECKS, "ModelTransfer": ()}
+BAD, GOOD = list(bad_estimators.BAD), dict(bad_estimators.GOOD)
+if importlib.util.find_spec("torch"):  # without it no method of this protocol is here
+    import bad_networks
+    import network_checks
+
+    CHECKS["ModelTransfer"] = network_checks.NETWORK_CHECKS
+    BAD += bad_networks.BAD
+    GOOD |= bad_networks.GOOD
 HERE = [card for card in catalogue.cards().values() if not card.missing]
 
 
@@ -81,13 +92,13 @@ def test_sklearn(estimator, check):
 
 
 def good_cases():
-    for protocol, cls in bad_estimators.GOOD.items():
+    for protocol, cls in GOOD.items():
         for check in CHECKS[protocol]:
             yield pytest.param(protocol, cls, check, id=f"{protocol}-{check.__name__.removeprefix('check_')}")
 
 
 def bad_cases():
-    for protocol, name, cls, why in bad_estimators.BAD:
+    for protocol, name, cls, why in BAD:
         check = next(c for c in CHECKS[protocol] if c.__name__ == name)
         yield pytest.param(protocol, cls, check, why, id=f"{name.removeprefix('check_')}-{cls.__name__}")
 
@@ -109,7 +120,7 @@ def test_a_bad_estimator_fails(protocol, cls, check, why, tmp_path, monkeypatch)
 
 def test_every_check_has_an_estimator_that_must_fail_it():
     for protocol, checks in CHECKS.items():
-        assert {c.__name__ for c in checks} == {check for p, check, *_ in bad_estimators.BAD if p == protocol}
+        assert {c.__name__ for c in checks} == {check for p, check, *_ in BAD if p == protocol}
 
 
 @pytest.mark.parametrize(

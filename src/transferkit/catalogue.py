@@ -32,7 +32,7 @@ _OPTIONAL = frozenset({"portfolio", "scaling"})
 # The extra of pyproject.toml that brings a module.
 _EXTRA_OF = {
     "torch": "deep", "accelerate": "deep", "timm": "vision", "torchvision": "vision", "PIL": "vision",
-    "transformers": "text", "sentence_transformers": "text", "peft": "text", "soundfile": "audio", "librosa": "audio",
+    "transformers": "text", "sentence_transformers": "text", "peft": "text", "soundfile": "audio", "tensorboard": "deep",
     "torch_geometric": "graph", "opacus": "privacy", "dask": "cluster", "fastapi": "serve",
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ __all__ = [
     "Boolean",
     "Either",
     "EstimatorLike",
+    "Fulfils",
     "Interval",
     "Nothing",
     "Options",
@@ -128,6 +129,21 @@ class EstimatorLike:
 
     def holds(self, value: Any) -> bool:
         return not isinstance(value, type) and all(callable(getattr(value, m, None)) for m in self.methods)
+
+
+class Fulfils:
+    """Whatever a test accepts.
+
+    Parameters
+    ----------
+    text : str
+        The rule in words.
+    test : callable
+        Whether a value fulfils it.
+    """
+
+    def __init__(self, text: str, test: Callable[[Any], bool]) -> None:
+        self.text, self.holds = text, test
 
 
 class Either:

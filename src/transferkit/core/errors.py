@@ -1,6 +1,6 @@
 """The one tree of errors, so that a caller can catch everything of ours by one name."""
 
-__all__ = ["DataError", "DomainError", "MissingExtraError", "ParamError", "TransferError", "TransferWarning"]
+__all__ = ["DataError", "DomainError", "MissingExtraError", "ParamError", "TrainingError", "TransferError", "TransferWarning"]
 
 
 class TransferError(Exception):
@@ -21,6 +21,10 @@ class DataError(TransferError, ValueError):
 
 class MissingExtraError(TransferError, ImportError):
     """A method whose optional dependency is not installed."""
+
+
+class TrainingError(TransferError, RuntimeError):
+    """A training that cannot go on; what was reached before is kept."""
 
 
 class TransferWarning(UserWarning):

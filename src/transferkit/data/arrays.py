@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,23 @@ from scipy import sparse
 
 from ..core.errors import DataError
 from ..core.protocols import Array
+from .images import ImageSamples
 from .matlab import hdf5_variables, mat_variables
 from .rows import Ask, Part, find_name, no_such_name, opened, payload, reading
+from .series import SeriesSamples
 
-__all__ = ["array_part", "float_rows", "read_hdf5", "read_mat", "read_npy", "read_npz", "read_svmlight", "split_labels"]
+__all__ = [
+    "array_part",
+    "array_samples",
+    "float_rows",
+    "read_hdf5",
+    "read_mat",
+    "read_npy",
+    "read_npz",
+    "read_svmlight",
+    "split_labels",
+    "wants_samples",
+]
 
 _X_NAMES = ("x", "fts", "features", "feature", "feat", "feats", "fea", "data", "attrb")
 _Y_NAMES = ("y", "labels", "label", "gnd", "target", "targets", "class", "classes")
@@ -40,11 +54,13 @@ def array_part(variables: Mapping[str, Any], origin: str, ask: Ask) -> Part:
         n, taken = len(groups), taken | {column}
     if ask.require_label and y is None:
         raise DataError(f"{origin}: the labels must be known somewhere. Got {y_name!r}, which holds none.")
-    X = _rows(variables, _row_name(variables, taken, y_name, n, origin), n)
+    X = _rows(variables, _row_name(variables, taken, y_name, n, origin), n, whole=wants_samples(ask))
     if not X.shape[0] or not X.shape[1]:
         raise DataError(f"{origin}: the array must have rows and columns. Got shape {X.shape}.")
     if groups is not None and y is not None and len(y) != len(groups):
         raise DataError(f"{origin}: labels and domain_column must be equally long. Got {len(y)} and {len(groups)}.")
+    if wants_samples(ask):
+        return array_samples(Part(X, y, known, groups, origin), ask)
     return Part(float_rows(X, origin), y, known, groups, origin)
 
 
@@ -90,13 +106,40 @@ def _row_name(
     )
 
 
-def _rows(variables: Mapping[str, Any], name: str, n: int | None) -> Any:
+def wants_samples(ask: Ask) -> bool:
+    """Whether the rows of an array are images or series, and no vectors."""
+    return ask.samples is not None or ask.window is not None
+
+
+def array_samples(part: Part, ask: Ask) -> Part:
+    """The rows of an array as images or series; windows of a row have its label.
+
+    Raises
+    ------
+    DataError
+        Naming the origin, where the array has no such shape or the kind has no arrays.
+    """
+    kind = ask.samples or "series"
+    if kind not in ("images", "series") or sparse.issparse(part.X):
+        raise DataError(f"{part.origin}: kind must be images or series for a dense array. Got {kind!r}.")
+    try:
+        if kind == "images":
+            return replace(part, X=ImageSamples.from_array(part.X))
+        X = SeriesSamples.from_array(part.X, window=ask.window, hop=ask.hop)
+    except DataError as err:
+        raise DataError(f"{part.origin}: {err}") from err
+    rows = np.repeat(np.arange(part.n_rows), len(X) // part.n_rows)
+    y, known, groups = (None if v is None else v[rows] for v in (part.y, part.known, part.groups))
+    return Part(X, y, known, groups, part.origin)
+
+
+def _rows(variables: Mapping[str, Any], name: str, n: int | None, *, whole: bool) -> Any:
     X = variables[name]
     if sparse.issparse(X):
         return X if n is None or X.shape[0] == n else X.T
     if n is not None and X.shape[0] != n:
         X = np.moveaxis(X, -1, 0)
-    return X.reshape(len(X), -1)
+    return X if whole else X.reshape(len(X), -1)
 
 
 def _leaf(name: str) -> str:

@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from warnings import warn
+from typing import Any, Literal
 
-import numpy as np
-from scipy import sparse
-
-from ..core.errors import DataError, TransferWarning
-from ..core.protocols import Array, Domain
-from . import arrays, tables
-from .columns import tidy, to_frame, unify
+from ..core.errors import DataError
+from ..core.protocols import Domain
+from .join import join
+from .kinds import KINDS
+from .layout import SPLITS
 from .rows import Ask, Part
+from .samples import Samples
+from .series import check_window
+from .sources import READERS, parts_of
 
-__all__ = ["READERS", "read", "read_domains"]
-
-Reader = Callable[[Path, Ask], Part]
-
-# The one list to extend: a file name's end, and what reads it. Each also with .gz, where the reader takes that.
-READERS: dict[str, Reader] = {
-    ".csv": tables.read_delimited,
-    ".tsv": tables.read_delimited,
-    ".data": tables.read_headerless,
-    ".parquet": tables.read_parquet,
-    ".arrow": tables.read_arrow,
-    ".feather": tables.read_arrow,
-    ".xlsx": tables.read_excel,
-    ".xls": tables.read_excel,
-    ".ods": tables.read_excel,
-    ".jsonl": tables.read_json_lines,
-    ".ndjson": tables.read_json_lines,
-    ".npy": arrays.read_npy,
-    ".npz": arrays.read_npz,
-    ".mat": arrays.read_mat,
-    ".h5": arrays.read_hdf5,
-    ".hdf5": arrays.read_hdf5,
-    ".svmlight": arrays.read_svmlight,
-    ".libsvm": arrays.read_svmlight,
-    ".svm": arrays.read_svmlight,
-}
+__all__ = ["READERS", "read", "read_domains", "read_splits"]
 
 
 def read(
@@ -57,18 +31,25 @@ def read(
     strict: bool = False,
     n_features: int | None = None,
     kind: str | None = None,
+    text: str | int | None = None,
+    path: str | int | None = None,
+    split: str | None = None,
+    check: Literal["header", "decode"] = "decode",
+    window: int | None = None,
+    hop: int | None = None,
 ) -> Domain:
     """Read rows, and labels where there are any, from nearly anything.
 
     Parameters
     ----------
-    source : path, glob pattern, frame, array, sparse matrix, (X, y) tuple, Domain, or list of these
-        A file, a folder (all its files of a known kind) or a pattern; a pandas or polars frame; rows as an array or
-        sparse matrix; rows and labels as a tuple. The rows of a list are put one below the other; the columns must
-        agree, in any order. A Domain is passed through.
+    source : path, glob pattern, frame, array, sparse matrix, Samples, (X, y) tuple, Domain, or list of these
+        A file, a folder, a zip file or a pattern; a pandas or polars frame; rows as an array, sparse matrix or Samples;
+        rows and labels as a tuple. The rows of a list are put one below the other; the columns must agree, in any order.
+        A Domain is passed through. What a folder may hold is in the notes.
     label : str or int, default=None
         The label column of a table, by name, by index, or ``"last"``; in a file of several arrays, the name of the
         labels, where it is not a usual one (labels, y, gnd, ...). A table without the column gives an unlabelled domain.
+        Class folders are labels by themselves.
     name : str, default=None
         The domain's name in messages and reports; None takes the file's.
     domain_column : str, default=None
@@ -78,26 +59,59 @@ def read(
     require_label : bool, default=False
         Whether a missing label column, or one without any label, is an error.
     strict : bool, default=False
-        Whether a broken file in a folder is an error. Otherwise it is skipped, and a TransferWarning names it.
+        Whether a broken file in a folder is an error. Otherwise it is skipped, and one TransferWarning lists all such.
     n_features : int, default=None
         Width of svmlight rows; None is the highest index of the file.
     kind : str, default=None
-        Read files as this kind whatever their names, as in ``".svmlight"`` for a file called ``.txt``.
+        ``"images"``, ``"text"``, ``"audio"`` or ``"series"`` where it is not plain what the source holds, such as series in
+        an array; or read files as this kind whatever their names, as in ``".svmlight"`` for a file called ``.txt``.
+    text : str or int, default=None
+        The column of a table that holds texts: X is then a TextSamples of them, and other columns are left out.
+    path : str or int, default=None
+        The column of a table that holds names of files, relative to the table's folder: X is then the images or sounds.
+        None finds a column whose values end as images or sounds do and exist.
+    split : str, default=None
+        Read only this split, where there are folders (or values of a column "split") called train, val and test;
+        training, valid, validation and testing are the same. None reads all; ``X.splits`` tells them apart.
+    check : {"decode", "header"}, default="decode"
+        How well images and sounds are looked at before they are used; ``"header"`` is quicker, and leaves a file that
+        breaks off to fail later.
+    window, hop : int, default=None
+        Cut recordings into windows of this length, each so many steps after the last; None does not cut, and lets
+        windows follow each other. ``X.groups`` tells the recordings apart.
 
     Returns
     -------
     domain : Domain
         X is a polars frame for tables, with columns of numbers, booleans, text or dates and nulls for missing values; a
-        float array of shape (n_samples, n_features) for arrays; a CSR matrix for sparse rows. Text labels are an array
-        of str objects. A row without a label has ``known`` False.
+        float array of shape (n_samples, n_features) for arrays; a CSR matrix for sparse rows; Samples, which are decoded
+        when they are asked for, for images, texts, sounds and series. Text labels are an array of str objects. A row
+        without a label has ``known`` False.
 
     Raises
     ------
     DataError
         In one line, naming the file, column or argument that cannot be used.
+    MissingExtraError
+        If images or sounds are read and the package that decodes them is not installed.
 
     Notes
     -----
+    A folder that holds tables or arrays is all of these, one below the other. Any other folder, and a zip file, holds
+    images, sounds or texts (``.txt``), and the kind that most files are of counts; other files are strays:
+
+    ==================================  =====================================================================
+    ``ants/1.jpg``, ``bees/2.jpg``      the folders are the classes; what lies deeper is of the same class
+    ``train/ants/1.jpg``, ``val/...``   splits, see `split` and `read_splits`
+    ``1.jpg``, ``2.jpg``                no labels
+    ``labels.csv``, ``images/1.jpg``    a table with a column of paths and one of labels
+    ==================================  =====================================================================
+
+    One folder around all of them is stripped. Recordings of sensors (``.csv``, ``.npy``) in class folders are read with
+    `window`, or ``kind="series"`` where all are equally long; arrays of shape (n, length) or (n, channels, length) with
+    ``kind="series"``; uint8 arrays of pixels with ``kind="images"``. A table that has, beside the label, one column only
+    and that one of sentences is read as texts; with ``kind="text"`` the longest texts are taken where there are more.
+
     In text formats the tokens "", NA, N/A, NaN, null, None and ? are missing values, and a column that holds both
     numbers and text is refused. ``.data`` files have no header line; their columns are column_1, column_2, ...
 
@@ -111,15 +125,30 @@ def read(
     (['age', 'city'], array(['no'], dtype=object))
     >>> read((np.zeros((3, 2)), [0, 1, 1])).n_samples
     3
+    >>> reviews = read(pl.DataFrame({"review": ["not bad", "bad"], "stars": [4, 1]}), text="review", label="stars")
+    >>> reviews.X[0], reviews.y.tolist()
+    ('not bad', [4, 1])
     """
     if domain is not None and domain_column is None:
         raise DataError("read: domain_column must be given with domain. Got None.")
+    if check not in ("header", "decode"):
+        raise DataError(f"read: check must be header or decode. Got {check!r}.")
+    if text is not None and path is not None:
+        raise DataError("read: text and path must not be given together: X is one of them.")
+    check_window(window, hop, "read")
+    split = None if split is None else SPLITS.get(split.lower(), split)
     if isinstance(source, Domain):
         if require_label and source.y is None:
             raise DataError(f"{source.name}: the domain must have labels. Got y=None.")
+        source = source if split is None else _in_split(source, split)
         return source if name is None else replace(source, name=name)
-    part = _join(list(_parts(source, Ask(label, domain_column, require_label, n_features), strict, kind)))
+    samples = kind if kind in KINDS else None
+    ask = Ask(label, domain_column, require_label, n_features, strict, samples, path, text, split, check, window, hop)
+    part = join(list(parts_of(source, ask, None if samples else kind)))
     found = _domain(part, name or (_name_of(source) if domain is None else str(domain)))
+    if split is not None:
+        found = _in_split(found, split)
+        found = found if name is not None else replace(found, name=f"{found.name}/{split}")
     if domain is not None:
         assert part.groups is not None
         rows = part.groups == str(domain)
@@ -134,6 +163,8 @@ def read(
         raise DataError(
             f"{part.origin}: label must name the label column (--label COLUMN). The last columns are {shown}."
         )
+    if require_label and found.y is None and isinstance(found.X, Samples) and label is None:
+        raise DataError(f"{part.origin}: {found.X.kind} must lie in class folders, or come in a table with label.")
     if require_label and found.y is None:
         raise DataError(
             f"{part.origin}: label must name a column that is filled somewhere. Got {label!r}, which is empty."
@@ -163,13 +194,81 @@ def read_domains(source: Any, *, domain_column: str, label: str | int | None = N
     DataError
         Naming the file, column or argument that cannot be used.
     """
-    part = _join(list(_parts(source, Ask(label, domain_column), False, None)))
+    part = join(list(parts_of(source, Ask(label, domain_column), None)))
     assert part.groups is not None
     whole = _domain(part, "all")
     return {
         value: _drop_unknown(replace(whole.take(part.groups == value), name=value))
         for value in dict.fromkeys(part.groups.tolist())
     }
+
+
+def read_splits(
+    source: Any,
+    *,
+    label: str | int | None = None,
+    name: str | None = None,
+    strict: bool = False,
+    kind: str | None = None,
+    text: str | int | None = None,
+    path: str | int | None = None,
+    check: Literal["header", "decode"] = "decode",
+    window: int | None = None,
+    hop: int | None = None,
+) -> dict[str, Domain]:
+    """Read one source that holds several splits, in folders called train, val and test or in a column "split".
+
+    Parameters
+    ----------
+    source, label, name, strict, kind, text, path, check, window, hop : as for `read`
+
+    Returns
+    -------
+    domains : dict of str to Domain
+        ``"train"``, ``"val"`` and ``"test"``, those that there are, in this order.
+
+    Raises
+    ------
+    DataError
+        If there is no split, or a file, column or argument cannot be used.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from transferkit.data.readers import read_splits
+    >>> table = pl.DataFrame({"say": ["not bad", "bad", "good"], "stars": [4, 1, 5], "split": ["train", "train", "test"]})
+    >>> {split: domain.y.tolist() for split, domain in read_splits(table, text="say", label="stars").items()}
+    {'train': [4, 1], 'test': [5]}
+    """
+    whole = read(
+        source,
+        label=label,
+        name=name,
+        strict=strict,
+        kind=kind,
+        text=text,
+        path=path,
+        check=check,
+        window=window,
+        hop=hop,
+    )
+    splits = getattr(whole.X, "splits", None)
+    if splits is None:
+        raise DataError(
+            f'{whole.name}: splits must be folders called train, val or test, or a column "split". Got none.'
+        )
+    there = [
+        split for split in dict.fromkeys([*SPLITS.values(), *splits.tolist()]) if (splits == split).any() and split
+    ]
+    return {split: replace(_in_split(whole, split), name=f"{whole.name}/{split}") for split in there}
+
+
+def _in_split(domain: Domain, split: str) -> Domain:
+    splits = getattr(domain.X, "splits", None)
+    if splits is None or not (splits == split).any():
+        there = "none" if splits is None else ", ".join(dict.fromkeys(s for s in splits if s))
+        raise DataError(f"{domain.name}: split must be one of the splits that there are ({there}). Got {split!r}.")
+    return domain if (splits == split).all() else _drop_unknown(domain.take(splits == split))
 
 
 def _domain(part: Part, name: str) -> Domain:
@@ -183,157 +282,6 @@ def _drop_unknown(domain: Domain) -> Domain:
     if not domain.known.any():
         return domain.hide()
     return replace(domain, known=None) if domain.known.all() else domain
-
-
-def _parts(source: Any, ask: Ask, strict: bool, kind: str | None) -> Iterator[Part]:
-    if isinstance(source, list):
-        if not source or all(isinstance(item, (int, float)) for item in source):
-            raise DataError("read: source must be a list of paths, frames or arrays. Got a list of numbers or nothing.")
-        for item in source:
-            yield from _parts(item, ask, strict, kind)
-    elif isinstance(source, (str, Path)):
-        path = Path(source).expanduser()
-        if path.is_dir():
-            yield from _folder(path, ask, strict, kind)
-        elif not path.exists() and glob.has_magic(str(path)):
-            found = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
-            if not found:
-                raise DataError(f"{path}: the pattern must match a file. It matches none.")
-            for file in found:
-                yield _file(file, ask, kind)
-        else:
-            yield _file(path, ask, kind)
-    else:
-        yield _in_memory(source, ask)
-
-
-def _folder(folder: Path, ask: Ask, strict: bool, kind: str | None) -> Iterator[Part]:
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    files = [p for p in files if kind is not None or _suffix(p) in READERS]
-    broken, n_read = [], 0
-    for file in files:
-        try:
-            part = _file(file, ask, kind)
-        except DataError as err:
-            if strict:
-                raise
-            broken.append(str(err))
-            continue
-        n_read += 1
-        yield part
-    if not n_read:
-        reasons = f" Broken: {'; '.join(broken)}" if broken else ""
-        raise DataError(f"{folder}: the folder must hold a readable file ({', '.join(READERS)}). Got none.{reasons}")
-    if broken:
-        warn(
-            f"{folder}: skipped {len(broken)} of {len(files)} files: {'; '.join(broken)}", TransferWarning, stacklevel=4
-        )
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def _file(path: Path, ask: Ask, kind: str | None) -> Part:
-    suffix = _suffix(path) if kind is None else "." + kind.lower().lstrip(".")
-    reader = READERS.get(suffix)
-    if reader is None:
-        argument = "the file's name must end in" if kind is None else "kind must be"
-        raise DataError(f"{path}: {argument} one of {', '.join(READERS)}. Got {suffix or path.name!r}.")
-    if not path.exists():
-        raise DataError(f"{path}: the file must exist. There is none.")
-    try:
-        if not path.stat().st_size:
-            raise DataError(f"{path}: the file must have content. It is empty.")
-        return reader(path, ask)
-    except OSError as err:
-        raise DataError(f"{path}: the file must be readable. Got: {err.strerror or err}.") from err
-
-
-def _in_memory(source: Any, ask: Ask) -> Part:
-    if isinstance(source, Domain):
-        return Part(source.X, source.y, source.known, None, source.name)
-    if isinstance(source, tuple):
-        if len(source) != 2:
-            raise DataError(f"read: a tuple must be (X, y). Got {len(source)} parts; give several sources as a list.")
-        part = _in_memory(source[0], replace(ask, label=None, require_label=False))
-        y, known = arrays.split_labels(source[1])
-        if y is not None and len(y) != part.X.shape[0]:
-            raise DataError(f"read: X and y must be equally long. Got {part.X.shape[0]} and {len(y)}.")
-        return replace(part, y=y, known=known)
-    if hasattr(source, "collect_schema") or hasattr(source, "columns"):  # a lazy frame warns at .columns
-        return tables.table_part(tidy(to_frame(source), "data frame", text=False), "data frame", ask)
-    if isinstance(source, np.ndarray) or sparse.issparse(source):
-        if ask.require_label or ask.domain_column is not None:
-            raise DataError(
-                "read: an array must come with its labels as (X, y), or as a data frame with named columns."
-            )
-        if source.ndim != 2 or 0 in source.shape:
-            raise DataError(f"read: an array must have shape (n_samples, n_features). Got {source.shape}.")
-        return Part(arrays.float_rows(source, "array"), None, None, None, "array")
-    raise DataError(
-        "read: source must be a path, folder, glob pattern, data frame, array, sparse matrix, (X, y), Domain or a list of "
-        f"these. Got {type(source).__name__}."
-    )
-
-
-def _join(parts: Sequence[Part]) -> Part:
-    """Rows of several files, one below the other."""
-    if len(parts) == 1:
-        return parts[0]
-    origins = [p.origin for p in parts]
-    labels, known = _join_labels(parts)
-    groups = None if parts[0].groups is None else np.concatenate([p.groups for p in parts if p.groups is not None])
-    return Part(_join_rows([p.X for p in parts], origins), labels, known, groups, ", ".join(origins[:3]))
-
-
-def _join_rows(Xs: Sequence[Any], origins: Sequence[str]) -> Any:
-    import polars as pl
-
-    first = Xs[0]
-    if any(isinstance(X, pl.DataFrame) != isinstance(first, pl.DataFrame) for X in Xs):
-        raise DataError(f"{', '.join(origins[:3])}: all files must hold tables, or all arrays. Got both.")
-    if isinstance(first, pl.DataFrame):
-        for X, origin in zip(Xs, origins):
-            odd = sorted(set(X.columns) ^ set(first.columns))
-            if odd:
-                raise DataError(
-                    f"{origin}: the columns must be those of {origins[0]}. Only one of them has {', '.join(map(repr, odd[:10]))}."
-                )
-        return pl.concat(unify([X.select(first.columns) for X in Xs], origins))
-    if any(sparse.issparse(X) for X in Xs):
-        # svmlight leaves trailing columns out that are zero in the whole file.
-        width = max(X.shape[1] for X in Xs)
-        Xs = [sparse.csr_matrix(X) for X in Xs]
-        for X in Xs:
-            X.resize(X.shape[0], width)
-        return arrays.float_rows(sparse.vstack(Xs, format="csr"), origins[0])
-    for X, origin in zip(Xs, origins):
-        if X.shape[1:] != first.shape[1:]:
-            raise DataError(f"{origin}: rows must be as wide as in {origins[0]} ({first.shape[1]}). Got {X.shape[1]}.")
-    return np.concatenate(Xs)
-
-
-def _join_labels(parts: Sequence[Part]) -> tuple[Array | None, Array | None]:
-    labelled = [p for p in parts if p.y is not None]
-    if not labelled:
-        return None, None
-    kinds = {p.y.dtype.kind == "O": p.origin for p in labelled if p.y is not None}
-    if len(kinds) > 1:
-        raise DataError(
-            f"labels must be numbers, or text, in all files. Got numbers in {kinds[False]}, text in {kinds[True]}."
-        )
-    first = labelled[0].y
-    assert first is not None
-    known = np.concatenate([_mask(p) for p in parts])
-    y = np.concatenate([np.full(p.X.shape[0], first[0], dtype=first.dtype) if p.y is None else p.y for p in parts])
-    return y, None if known.all() else known
-
-
-def _mask(part: Part) -> Array:
-    if part.known is not None:
-        return part.known
-    return np.full(part.X.shape[0], part.y is not None)
 
 
 def _name_of(source: Any) -> str:

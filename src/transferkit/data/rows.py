@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from warnings import warn
 
-from ..core.errors import DataError
+from ..core.errors import DataError, TransferWarning
 from ..core.protocols import Array
+from .samples import Samples
 
-__all__ = ["Ask", "Part", "find_name", "first_line", "no_such_name", "opened", "payload", "reading"]
+__all__ = ["Ask", "Part", "find_name", "first_line", "no_such_name", "opened", "payload", "reading", "tell_skipped"]
 
 _SHOWN = 20  # names listed in a message
 
@@ -29,6 +31,14 @@ class Ask:
     domain_column: str | None = None
     require_label: bool = False
     n_features: int | None = None
+    strict: bool = False
+    samples: Literal["images", "text", "audio", "series"] | None = None  # what the source holds; None: find out
+    path: str | int | None = None
+    text: str | int | None = None
+    split: str | None = None
+    check: Literal["header", "decode"] = "decode"
+    window: int | None = None
+    hop: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +47,7 @@ class Part:
 
     Attributes
     ----------
-    X : polars.DataFrame, array or CSR matrix of shape (n_samples, n_features)
+    X : polars.DataFrame, array or CSR matrix of shape (n_samples, n_features), or Samples
     y : array of shape (n_samples,) or None
     known : bool array of shape (n_samples,) or None
         Where `y` is a label; None is everywhere.
@@ -52,6 +62,10 @@ class Part:
     known: Array | None
     groups: Array | None
     origin: str
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.X) if isinstance(self.X, Samples) else int(self.X.shape[0])
 
 
 def no_such_name(origin: str, argument: str, wanted: Any, names: Sequence[str], noun: str = "column") -> DataError:
@@ -130,3 +144,38 @@ def opened(path: Path) -> Iterator[Any]:
     content = payload(path)
     with open(content, "rb") if isinstance(content, str) else content as file:
         yield file
+
+
+def tell_skipped(broken: Sequence[str], total: int, noun: str, origin: str, strict: bool, n_read: int) -> None:
+    """Tell what was left out.
+
+    Parameters
+    ----------
+    broken : sequence of str
+        What, and why.
+    total : int
+        How many there were.
+    noun, origin : str
+        What messages call them, and their source.
+    strict : bool
+        Whether a broken one is an error.
+    n_read : int
+        How many are left.
+
+    Raises
+    ------
+    DataError
+        If none is left, or with `strict`.
+
+    Warns
+    -----
+    TransferWarning
+        Once for all.
+    """
+    shown = "; ".join(broken[:_SHOWN]) + (f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else "")
+    if not n_read:
+        raise DataError(f"{origin}: there must be {noun} that can be read. Got none.{' ' + shown if shown else ''}")
+    if broken and strict:
+        raise DataError(f"{origin}: {len(broken)} of {total} {noun} cannot be used: {shown}")
+    if broken:
+        warn(f"{origin}: skipped {len(broken)} of {total} {noun}: {shown}", TransferWarning, stacklevel=2)

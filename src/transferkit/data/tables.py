@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import DataError
-from .columns import check_names, label_of, tidy
+from .columns import check_names, kind_of, label_of, tidy
+from .encodings import to_utf8
 from .rows import Ask, Part, find_name, first_line, payload, reading
 
 __all__ = [
@@ -29,17 +30,37 @@ __all__ = [
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD = 1 << 22  # bytes that hold the header and tell the delimiter
-# UTF-32 first: its little-endian mark begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
 
 
-def table_part(frame: pl.DataFrame, origin: str, ask: Ask, raw: pl.DataFrame | None = None) -> Part:
-    """Split a tidy frame into features, labels and domain names; `raw` is the same as text, where names are as typed."""
-    if not frame.height:
+def table_part(raw: pl.DataFrame, origin: str, ask: Ask, *, text: bool) -> Part:
+    """Split a frame into features, labels and domain names; `text` is as for `tidy`.
+
+    Where a column of texts or of paths is asked for, X is that column as it is typed (and the column "split", where
+    there is one), and what the other columns hold does not matter.
+    """
+    if not raw.height:
         raise DataError(f"{origin}: the table must have rows. Got none.")
+    column = ask.text if ask.text is not None else ask.path
+    if column is None:
+        return _split_columns(tidy(raw, origin, text=text), raw, origin, ask)
+    name = find_name(raw.columns, column, origin, "path" if ask.text is None else "text", required=True)
+    assert name is not None
+    if kind_of(raw[name].dtype) not in ("text", "number", "empty"):
+        raise DataError(f"{origin}: column {name!r} must hold texts. Got {raw[name].dtype}.")
+    label = (
+        None if ask.label is None else find_name(raw.columns, ask.label, origin, "label", required=ask.require_label)
+    )
+    domain = ask.domain_column and find_name(raw.columns, ask.domain_column, origin, "domain_column", required=True)
+    if name in (label, domain):
+        raise DataError(
+            f"{origin}: the column of {'paths' if ask.text is None else 'texts'} must be no label. Got {name!r}."
+        )
+    beside = [c for c in dict.fromkeys((label, domain, "split")) if c in raw.columns and c != name]
+    frame = pl.DataFrame([raw[name].cast(pl.String), *tidy(raw.select(beside), origin, text=text)])
+    return _split_columns(frame, raw, origin, replace(ask, label=label, domain_column=domain))
+
+
+def _split_columns(frame: pl.DataFrame, raw: pl.DataFrame, origin: str, ask: Ask) -> Part:
     groups, y, known, taken = None, None, None, []
     if ask.domain_column is not None:
         column = find_name(frame.columns, ask.domain_column, origin, "domain_column", required=True)
@@ -47,7 +68,7 @@ def table_part(frame: pl.DataFrame, origin: str, ask: Ask, raw: pl.DataFrame | N
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
             raise DataError(f"{origin}: domain_column {column!r} must be filled in every row. Row {row + 1} is empty.")
-        typed = frame[column].cast(pl.String) if raw is None else raw[column].str.strip_chars()
+        typed = raw[column].cast(pl.String).str.strip_chars()  # where names are as typed
         groups = np.array(typed.to_list(), dtype=object)
         taken.append(column)
     if ask.label is not None:
@@ -71,7 +92,7 @@ def read_delimited(path: Path, ask: Ask) -> Part:
     names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
     check_names(names, origin)
     raw = _columns(data, delimiter, names, origin, skip=1)
-    return table_part(tidy(raw, origin, text=True), origin, ask, raw)
+    return table_part(raw, origin, ask, text=True)
 
 
 def read_headerless(path: Path, ask: Ask) -> Part:
@@ -82,7 +103,7 @@ def read_headerless(path: Path, ask: Ask) -> Part:
         delimiter, data = "\t", re.sub(rb"(?m)^\t|\t\r?$", b"", re.sub(rb"[ \t]+", b"\t", data))
     width = len(next(csv.reader(io.StringIO(_head(data), newline=None), delimiter=delimiter)))
     names = [f"column_{i}" for i in range(1, width + 1)]
-    return table_part(tidy(_columns(data, delimiter, names, origin, skip=0), origin, text=True), origin, ask)
+    return table_part(_columns(data, delimiter, names, origin, skip=0), origin, ask, text=True)
 
 
 def _text(path: Path) -> bytes:
@@ -90,41 +111,10 @@ def _text(path: Path) -> bytes:
     content = payload(path)
     with reading(str(path), "text"):
         raw = content.getvalue() if isinstance(content, io.BytesIO) else path.read_bytes()
-    data = _to_utf8(raw, str(path)).lstrip(b"\r\n")
+    data = to_utf8(raw, str(path)).lstrip(b"\r\n")
     if not data.strip():
         raise DataError(f"{path}: the file must have content. It is empty.")
     return data if data.endswith((b"\n", b"\r")) else data + b"\n"
-
-
-def _to_utf8(raw: bytes, origin: str) -> bytes:
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        encoding = _guess_encoding(raw, origin)
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError as err:
-            raise DataError(
-                f"{origin}: the text must be in one encoding; save it as UTF-8. Got {encoding} up to byte {err.start}."
-            ) from err
-    if "\0" in text:
-        # Plain ASCII in UTF-16 without a mark is also valid UTF-8, with a zero in every second byte.
-        text = raw.decode(_guess_encoding(raw, origin), errors="replace")
-    if "\0" in text:
-        raise DataError(f"{origin}: the file must be text. It holds zero bytes.")
-    return raw if encoding == "utf-8" and b"\0" not in raw else text.encode()
-
-
-def _guess_encoding(raw: bytes, origin: str) -> str:
-    from charset_normalizer import from_bytes
-
-    # The encodings that tables come in, first: on a few bytes a free choice among all of them goes wrong.
-    common = ["gb18030", "cp1252", "latin_1", "utf_16_le", "utf_16_be"]
-    best = from_bytes(raw[: 1 << 18], cp_isolation=common).best() or from_bytes(raw[: 1 << 18]).best()
-    if best is None:
-        raise DataError(f"{origin}: the text must be in a known encoding; save it as UTF-8. No encoding fits.")
-    return best.encoding
 
 
 def _head(data: bytes) -> str:
@@ -189,7 +179,7 @@ def read_parquet(path: Path, ask: Ask) -> Part:
         parquet.ParquetFile(payload(path), page_checksum_verification=True) as file,
     ):
         table = file.read()
-    return table_part(tidy(_frame(table, origin, "Parquet"), origin, text=False), origin, ask)
+    return table_part(_frame(table, origin, "Parquet"), origin, ask, text=False)
 
 
 def read_arrow(path: Path, ask: Ask) -> Part:
@@ -203,7 +193,7 @@ def read_arrow(path: Path, ask: Ask) -> Part:
         if mark.startswith(b"FEA1"):
             raise DataError(f"{origin}: the file must be Feather version 2. Got version 1, which Arrow has given up.")
         table = (pa.ipc.open_file if mark == b"ARROW1" else pa.ipc.open_stream)(buffer).read_all()
-    return table_part(tidy(_frame(table, origin, "Arrow or Feather"), origin, text=False), origin, ask)
+    return table_part(_frame(table, origin, "Arrow or Feather"), origin, ask, text=False)
 
 
 def _frame(table: Any, origin: str, kind: str) -> pl.DataFrame:
@@ -235,11 +225,11 @@ def read_excel(path: Path, ask: Ask) -> Part:
     # Excel knows no whole numbers: a column that holds only such was meant so.
     whole = [c.name for c in frame if c.dtype == pl.Float64 and (c == c.round()).all()]
     frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
-    return table_part(tidy(frame, origin, text=True), origin, ask)
+    return table_part(frame, origin, ask, text=True)
 
 
 def read_json_lines(path: Path, ask: Ask) -> Part:
     """One JSON object a line; a key that a line lacks is a missing value."""
     with reading(str(path), "JSON lines", pl.exceptions.PolarsError):
         frame = pl.read_ndjson(payload(path), infer_schema_length=None)
-    return table_part(tidy(frame, str(path), text=True), str(path), ask)
+    return table_part(frame, str(path), ask, text=True)

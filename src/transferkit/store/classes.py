@@ -50,6 +50,10 @@ _SKLEARN_PARTS = frozenset(
         "sklearn.utils._bunch.Bunch",
     ]
 )  # fmt: skip
+# Modules besides the methods' and the core's whose objects are plain state.
+_STATE = frozenset(
+    f"transferkit.{m}" for m in ("data.encode", "engine.freezing", "engine.labels", "engine.training")
+)
 _NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")
 
 
@@ -69,7 +73,7 @@ def class_id(cls: type) -> str | None:
 
 
 def find_class(name: str) -> type[Any] | None:
-    """The class with an id: one that a method's file, the core or the table encoder defines; None for anything else.
+    """The class with an id: one of a method's file, the core, the table encoder or the engine's settings; else None.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def find_class(name: str) -> type[Any] | None:
     card = next((c for c in catalogue.cards().values() if c.module == module), None)
     if card is not None:
         catalogue.load(card.name)  # says which extra is missing
-    elif not module.startswith("transferkit.core.") and module != "transferkit.data.encode":
+    elif not module.startswith("transferkit.core.") and module not in _STATE:
         return None
     try:
         found = vars(importlib.import_module(module)).get(cls)

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from .state import Reader, Writer
 __all__ = ["SCHEMA", "load", "read_manifest", "save"]
 
 SCHEMA = 1
-MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
+MANIFEST, ARRAYS, TENSORS = "manifest.json", "arrays.safetensors", "tensors.safetensors"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(safetensors|skops)")
 
 
@@ -48,10 +49,11 @@ def save(
     ----------
     model : object
         Of a class of the catalogue, the core or the table encoder. Inside it may be numbers, text, arrays, sparse
-        matrices, containers of these, and objects of transferkit and scikit-learn.
+        matrices, torch tensors, containers of these, and objects of transferkit and scikit-learn. Of a network are saved
+        its weights and how to rebuild it; a source model that the constructor was given as an object is only named.
     folder : path
-        Where to; parents are made. Holds ``manifest.json``, ``arrays.safetensors`` and one ``.skops`` file for every
-        scikit-learn object afterwards.
+        Where to; parents are made. Holds ``manifest.json``, ``arrays.safetensors``, ``tensors.safetensors`` for a network's
+        weights, and one ``.skops`` file for every scikit-learn object afterwards.
     overwrite : bool, default=False
         Whether a model that is there may be replaced. It stays until the new one is complete.
     metadata : mapping, optional
@@ -92,11 +94,18 @@ def save(
     contents = dict(writer.parts)
     if writer.arrays:
         contents[ARRAYS] = safetensors.numpy.save(writer.arrays)
+    packages = [np, scipy, sklearn, skops, safetensors]
+    if writer.tensors:
+        from ..engine.saving import pack_tensors
+
+        contents[TENSORS] = pack_tensors(writer.tensors)
+        packages += [sys.modules[m] for m in ("torch", "timm", "transformers") if m in sys.modules]
     manifest = {
         "schema": SCHEMA,
         "transferkit": __version__,
-        "versions": {m.__name__: m.__version__ for m in (np, scipy, sklearn, skops, safetensors)},
+        "versions": {m.__name__: m.__version__ for m in packages},
         "class": state["class"],
+        **({"networks": writer.networks} if writer.networks else {}),
         "metadata": dict(metadata or {}),
         "files": {name: _sha256(content) for name, content in sorted(contents.items())},
         "state": state,
@@ -111,8 +120,11 @@ def save(
     return Path(folder)
 
 
-def load(folder: Path | str, *, trusted: Sequence[str] = ()) -> Any:
+def load(folder: Path | str, *, trusted: Sequence[str] = (), modules: Mapping[str, Any] | None = None) -> Any:
     """Load what `save` saved. Only classes of transferkit and scikit-learn are built; no code of the folder runs.
+
+    A network is rebuilt from what the folder says and takes its weights from there: neither the weights that its training
+    began with nor a connection is needed.
 
     Parameters
     ----------
@@ -120,6 +132,10 @@ def load(folder: Path | str, *, trusted: Sequence[str] = ()) -> Any:
         The saved model.
     trusted : sequence of str, default=()
         Dotted names of further classes that skops may build. Name only what you would import yourself.
+    modules : mapping of str to Module, optional
+        Networks of your own by class name, as in ``{"MyNet": MyNet()}``, for a method whose ``source`` was one; its weights
+        do not matter, and it is copied. Where they are those of the source, it is the loaded method's ``source``, which
+        else is None.
 
     Returns
     -------
@@ -138,8 +154,12 @@ def load(folder: Path | str, *, trusted: Sequence[str] = ()) -> Any:
         # A name that leads out of the folder is refused before anything is opened.
         if not _FILE_NAME.fullmatch(name):
             raise DataError(f"{where}: file names must be plain names of the folder. Got {name!r}.")
-        contents[name] = _read(Path(folder) / name)
-        if _sha256(contents[name]) != expected:
+        if name == TENSORS:  # may be far larger than the rest: is mapped, never read as a whole
+            found = _file_sha256(Path(folder) / name)
+        else:
+            contents[name] = _read(Path(folder) / name)
+            found = _sha256(contents[name])
+        if found != expected:
             raise DataError(f"{Path(folder) / name}: is damaged (its SHA-256 is not the one in {MANIFEST}).")
     file = where
     try:
@@ -150,7 +170,8 @@ def load(folder: Path | str, *, trusted: Sequence[str] = ()) -> Any:
             file = where
         if manifest["state"]["is"] != "object":
             raise ValueError("the state is not that of an object")
-        return Reader(arrays, contents, trusted).value(manifest["state"])
+        tensors = Path(folder) / TENSORS if TENSORS in manifest["files"] else None
+        return Reader(arrays, contents, trusted, tensors, modules).value(manifest["state"])
     except Untrusted as err:
         raise DataError(
             f"{folder}: must hold classes of transferkit and scikit-learn, or others that are named in trusted. Got {err}."
@@ -198,6 +219,14 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as err:
+        raise DataError(f"{path}: cannot be read ({err.strerror or err}).") from err
 
 
 def _canonical(manifest: dict[str, Any]) -> bytes:

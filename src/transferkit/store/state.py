@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _SPARSE = {
     )
     for cls in classes
 }
-_RULE = "hold numbers, text, arrays, containers of these, or objects of transferkit and scikit-learn"
+_RULE = "hold numbers, text, arrays, tensors, containers of these, or objects of transferkit and scikit-learn"
 
 
 class Writer:
@@ -45,12 +46,18 @@ class Writer:
         What goes into the safetensors file.
     parts : dict of str to bytes
         Skops files by name.
+    tensors : dict of str to torch tensor
+        What goes into the safetensors file of torch.
+    networks : list of dict
+        Place, backbone and weights of every network.
     """
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         self.trusted = tuple(trusted)
         self.arrays: dict[str, Array] = {}
         self.parts: dict[str, bytes] = {}
+        self.tensors: dict[str, Any] = {}
+        self.networks: list[dict[str, str]] = []
         self._around: list[int] = []  # containers and objects that we are inside of
 
     def node(self, value: Any, place: str) -> Any:
@@ -62,6 +69,8 @@ class Writer:
             return value if math.isfinite(value) else {"is": "float", "value": repr(value)}
         if kind in (np.ndarray, np.memmap):
             return self._array(np.asarray(value), place)
+        if isinstance(value, PurePath):
+            return {"is": "path", "value": str(value)}
         if isinstance(value, np.generic):
             return {**self._array(np.asarray(value), place), "is": "scalar"}
         if id(value) in self._around:
@@ -86,9 +95,11 @@ class Writer:
         if kind.__name__ in _SPARSE and kind is _SPARSE[kind.__name__][0]:
             parts = {p: self.node(getattr(value, p), f"{place}.{p}") for p in _SPARSE[kind.__name__][1]}
             return {"is": "sparse", "class": kind.__name__, "shape": list(value.shape), "parts": parts}
+        if _is_deep(kind):
+            return self._deep(value, place)
         ours = class_id(kind)
         if ours is not None and hasattr(value, "__dict__"):
-            state = [[k, self.node(v, f"{place}.{k}")] for k, v in vars(value).items()]
+            state = [[k, self._attribute(k, v, f"{place}.{k}")] for k, v in vars(value).items()]
             return {"is": "object", "class": ours, "state": state}
         if (
             kind.__module__.partition(".")[0] == "sklearn"
@@ -97,6 +108,32 @@ class Writer:
         ):
             return self._part(value, place)
         raise DataError(f"store.save: {place} must {_RULE}. Got {name_of(kind)}.")
+
+    def _attribute(self, name: str, value: Any, place: str) -> Any:
+        """A source model that a constructor was given is named, not saved."""
+        if name == "source" and _is_deep(type(value)):
+            from ..engine.saving import describe_source
+
+            return {"is": "source", **describe_source(value)}
+        return self.node(value, place)
+
+    def _deep(self, value: Any, place: str) -> dict[str, Any]:
+        from ..engine.network import Network
+        from ..engine.saving import Tensor, describe_network
+
+        if isinstance(value, Tensor):
+            return {"is": "tensor", "name": self._tensor(value, place)}
+        if not isinstance(value, Network):
+            raise DataError(f"store.save: {place} must {_RULE}. Got {name_of(type(value))}.")
+        about, state = describe_network(value, place)
+        names = {name: self._tensor(tensor, f"{place}.{name}") for name, tensor in state.items()}
+        self.networks.append({"place": place, "backbone": about["backbone"], "weights": about["weights"]})
+        return {"is": "network", "about": self.node(about, place), "state": names}
+
+    def _tensor(self, tensor: Any, place: str) -> str:
+        name = _free(place, self.tensors)
+        self.tensors[name] = tensor
+        return name
 
     def _array(self, array: Array, place: str) -> dict[str, Any]:
         if array.dtype.kind == "O":
@@ -130,6 +167,13 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return free
 
 
+def _is_deep(kind: type) -> bool:
+    """Whether a class is one of torch (a tensor, a module), or a Backbone; told without importing torch."""
+    return kind.__module__ == "transferkit.engine.backbone" or any(
+        base.__module__.partition(".")[0] == "torch" for base in kind.__mro__
+    )
+
+
 class Reader:
     """Turns a tree back into an object.
 
@@ -139,10 +183,23 @@ class Reader:
         As `Writer` left them.
     trusted : iterable of str
         Dotted names of other classes that skops may build.
+    tensors : Path, optional
+        The safetensors file of torch.
+    modules : mapping of str to Module
+        The user's own networks by class name.
     """
 
-    def __init__(self, arrays: Mapping[str, Array], parts: Mapping[str, bytes], trusted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, Array],
+        parts: Mapping[str, bytes],
+        trusted: Iterable[str] = (),
+        tensors: Path | None = None,
+        modules: Mapping[str, Any] | None = None,
+    ) -> None:
         self.arrays, self.parts, self.trusted = arrays, parts, tuple(trusted)
+        self.tensors, self.modules = tensors, modules or {}
+        self._opened: Any = None
 
     def value(self, node: Any) -> Any:
         """The value of a tree.
@@ -165,6 +222,27 @@ class Reader:
 
     def _read_array(self, node: dict[str, Any]) -> Array:
         return unpack(self.arrays[node["name"]], node)
+
+    def _read_path(self, node: dict[str, Any]) -> Path:
+        return Path(node["value"])
+
+    def _read_tensor(self, node: dict[str, Any]) -> Any:
+        if self._opened is None and self.tensors is not None:
+            from ..engine.saving import Tensors
+
+            self._opened = Tensors(self.tensors)
+        return self._opened[node["name"]]
+
+    def _read_network(self, node: dict[str, Any]) -> Any:
+        from ..engine.saving import build_network
+
+        state = {name: self._read_tensor({"name": key}) for name, key in node["state"].items()}
+        return build_network(self.value(node["about"]), state, self.modules)
+
+    def _read_source(self, node: dict[str, Any]) -> Any:
+        from ..engine.saving import build_source
+
+        return build_source(node, self.modules)
 
     def _read_scalar(self, node: dict[str, Any]) -> Any:
         return self._read_array(node)[()]

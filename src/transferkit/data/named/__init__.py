@@ -13,7 +13,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from ...core.errors import DataError, ParamError
@@ -21,7 +21,7 @@ from ...core.protocols import Domain
 from ..download import Progress
 from ..download import download as download_file
 from ..rows import reading
-from ._set import File, NamedSet, Place, sum_of
+from ._set import File, NamedSet, Place, folder_of, sum_of
 
 __all__ = ["File", "NamedSet", "cache_dir", "datasets", "fetch", "info", "load", "reference", "where"]
 
@@ -121,7 +121,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
         if not (path.is_file() and _is_right(one, file, path)):
             assert file.url is not None
             download_file(file.url, path, partial(_check_file, one, file), size=file.size, progress=progress)
-    return (cache_dir() / wanted[0].path).parent
+    return cache_dir() / folder_of(wanted)
 
 
 def load(
@@ -252,13 +252,14 @@ def _place(one: NamedSet, roots: Sequence[Path] | None = None) -> Place | None:
     for root in _roots() if roots is None else roots:
         for files, original in ((one.files, not one.originals), (one.originals, True)):
             if files and all((root / f.path).is_file() for f in files):
-                return Place((root / files[0].path).parent, original)
+                return Place(root / folder_of(files), original)
     return None
 
 
 def _check(one: NamedSet, place: Place) -> None:
-    for file in one.originals if place.original and one.originals else one.files:
-        _check_file(one, file, place.folder / Path(file.path).name)
+    files = one.originals if place.original and one.originals else one.files
+    for file in files:
+        _check_file(one, file, place.folder / PurePosixPath(file.path).relative_to(folder_of(files)))
 
 
 def _check_file(one: NamedSet, file: File, path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ...core.protocols import Array
 
-__all__ = ["File", "NamedSet", "Place", "Rows", "github", "sum_of"]
+__all__ = ["File", "NamedSet", "Place", "Rows", "folder_of", "github", "sum_of"]
 
 Rows = Mapping[str, tuple[Any, Array]]  # domain -> (X, y)
 
@@ -63,10 +64,10 @@ class NamedSet:
         Names of its domains.
     task : {"classification", "regression"}
         What the first of `labels` asks for.
-    n_features : int or dict
-        Columns of X with the first of `preprocessings`; by domain where they differ.
+    n_features : int, dict or None
+        Columns of X with the first of `preprocessings`; by domain where they differ; None where X is Samples.
     files : tuple of File
-        As they lie in the folder that ``TRANSFERKIT_DATA`` names.
+        As they lie in the folder that ``TRANSFERKIT_DATA`` names, all below one folder.
     licence : str
         As the source states it.
     source : str
@@ -91,7 +92,7 @@ class NamedSet:
     title: str
     domains: tuple[str, ...]
     task: Literal["classification", "regression"]
-    n_features: int | dict[str, int]
+    n_features: int | dict[str, int] | None
     files: tuple[File, ...]
     licence: str
     source: str
@@ -102,6 +103,11 @@ class NamedSet:
     notes: tuple[str, ...] = ()
     originals: tuple[File, ...] = ()
     content: Callable[[Path, File], str] | None = None
+
+
+def folder_of(files: Sequence[File]) -> PurePosixPath:
+    """The folder that holds all files of a set, relative to that of all sets."""
+    return PurePosixPath(posixpath.commonpath([posixpath.dirname(f.path) for f in files]))
 
 
 def github(repository: str, commit: str, path: str) -> str:

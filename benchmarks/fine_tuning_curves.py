@@ -1,0 +1,222 @@
+"""Learning curves of fine-tuning: accuracy by method and share of the training labels, with spread over seeds.
+
+    python benchmarks/fine_tuning_curves.py hymenoptera pneumonia pacs reviews
+    python benchmarks/fine_tuning_curves.py hymenoptera --methods features full --seeds 3 --threads 1
+
+Every method gets the same settings on every data set; nothing is chosen on test labels, and the last epoch counts. Each
+seed draws its own labelled rows and its own head. Results go to benchmarks/results/fine_tuning_<data set>.json, written
+after each cell, so that a stopped run goes on where it was. Needs the folder that TRANSFERKIT_DATA names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from transferkit import catalogue
+from transferkit.core.files import atomic_write
+from transferkit.data import named
+from transferkit.engine.backbones import load_backbone
+from transferkit.engine.training import Training
+
+RESULTS = Path(__file__).parent / "results"
+DATA = Path(os.environ.get("TRANSFERKIT_DATA", "../shared/data"))
+OPTIONS = "pad_type=same&mean=0.5&std=0.5"
+WEIGHTS = DATA / "weights" / "mobilenetv2_100_imagenet_bncal_fp16.safetensors"
+SHARES = (0.05, 0.10, 0.25, 1.0)
+N_UPDATES, BATCH = 80, 16
+
+# Method -> class and parameters. One learning rate for all that move the whole network; a fresh network gets ten times more.
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "scratch": ("fine_tuning", {"batch_norm": "train"}),
+    "features": ("feature_extraction", {}),
+    "full": ("fine_tuning", {}),
+    "gradual": ("fine_tuning", {"plan": "gradual"}),
+    "l2_sp": ("l2_sp", {}),
+    "delta": ("delta", {}),
+    "bss": ("bss", {}),
+    "stoch_norm": ("stoch_norm", {}),
+    "co_tuning": ("co_tuning", {}),
+    "lora": ("lora", {}),
+}
+TEXT_METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "features": ("feature_extraction", {}),
+    "full": ("fine_tuning", {}),
+    "setfit": ("setfit", {}),
+}
+
+
+def image_source(size: int) -> str:
+    return f"file:{WEIGHTS}?arch=timm:mobilenetv2_100&{OPTIONS}&image_size={size}"
+
+
+def scratch_source(size: int) -> str:
+    return f"timm:mobilenetv2_100?pretrained=false&{OPTIONS}&image_size={size}"
+
+
+def hymenoptera(seed: int) -> dict[str, Any]:
+    """Ants and bees: the published training and validation folders."""
+    sets = named.load("hymenoptera")
+    return {"train": sets["train"], "test": sets["val"], "size": 128}
+
+
+def pneumonia(seed: int) -> dict[str, Any]:
+    """Chest X-rays, 28 pixels, enlarged; official training and test parts. 1000 of the training rows are the pool."""
+    sets = named.load("pneumoniamnist")
+    images = {k: np.asarray(d.X).reshape(-1, 28, 28).astype(np.uint8) for k, d in sets.items()}
+    rows = np.random.default_rng(seed).permutation(len(images["train"]))[:1000]
+    return {
+        "train": (images["train"][rows], sets["train"].y[rows]), "test": (images["test"], sets["test"].y), "size": 64,
+    }  # fmt: skip
+
+
+def pacs(seed: int) -> dict[str, Any]:
+    """PACS sample: the network is first fine-tuned on all photos (the source), then carried over to art paintings."""
+    sets = named.load("pacs")
+    target = sets["art_painting"]
+    order = np.random.default_rng(seed).permutation(target.n_samples)
+    cut = int(0.7 * len(order))
+    return {"train": target.take(order[:cut]), "test": target.take(order[cut:]), "size": 96, "first": sets["photo"]}
+
+
+def reviews(seed: int) -> dict[str, Any]:
+    """Kitchen reviews: 8 and 64 labelled a class; 1000 others are the test."""
+    domain = named.load("amazon-reviews-text")["kitchen"]
+    order = np.random.default_rng(seed).permutation(domain.n_samples)
+    return {"train": domain.take(order[1000:]), "test": domain.take(order[:1000])}
+
+
+TASKS: Mapping[str, Callable[[int], dict[str, Any]]] = {
+    "hymenoptera": hymenoptera, "pneumonia": pneumonia, "pacs": pacs, "reviews": reviews,
+}  # fmt: skip
+
+
+def parts(rows: Any) -> tuple[Any, Any]:
+    return rows if isinstance(rows, tuple) else (rows.X, rows.y)
+
+
+def draw(y: Any, share: float | int, seed: int) -> Any:
+    """A share of the rows of each class, or so many a class."""
+    rng = np.random.default_rng([seed, 1])
+    found = []
+    for label in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == label))
+        found.append(rows[: share if isinstance(share, int) else max(2, round(share * len(rows)))])
+    return np.sort(np.concatenate(found))
+
+
+def settings(n: int, text: bool) -> Training:
+    """The same number of updates whatever the number of rows."""
+    batch = min(BATCH, n)
+    per_epoch = -(-n // batch)
+    epochs = max(1, round((60 if text else N_UPDATES) / per_epoch))
+    return Training(
+        n_epochs=epochs,
+        batch_size=batch,
+        lr=2e-5 if text else 5e-4,
+        precision="bf16",
+        progress=False,
+        schedule="cosine",
+    )
+
+
+def first_source(task: Mapping[str, Any], size: int, seed: int) -> Any:
+    """The network that knows: ImageNet's, or ImageNet's after the source domain."""
+    if "first" not in task:
+        return image_source(size)
+    X, y = parts(task["first"])
+    model = catalogue.load("fine_tuning")(image_source(size), training=settings(len(y), False), random_state=seed)
+    return model.fit(X, y).network_.as_backbone()
+
+
+def cell(name: str, method: str, share: float | int, seed: int, task: Mapping[str, Any], source: Any) -> dict[str, Any]:
+    text = name == "reviews"
+    size = task.get("size")
+    X, y = parts(task["train"])
+    rows = draw(y, share, seed)
+    algorithm, params = (TEXT_METHODS if text else METHODS)[method]
+    training = settings(len(rows), text)
+    if method == "scratch":
+        source = scratch_source(size)
+        training.set_params(lr=5e-3)
+    if method == "lora":
+        training.set_params(lr=5e-3)  # few parameters, all of them new: a rate of their own, as in the paper
+    if method == "setfit":
+        model = catalogue.load(algorithm)(source, random_state=seed)
+    else:
+        model = catalogue.load(algorithm)(source, training=training, random_state=seed, **params)
+    clock = time.perf_counter()
+    model.fit(X[rows], np.asarray(y)[rows])
+    seconds = time.perf_counter() - clock
+    return {
+        "method": method, "share": share, "seed": seed, "n_labelled": len(rows),
+        "accuracy": round(model.score(*parts(task["test"])), 4), "fit_seconds": round(seconds, 1),
+        "n_updates": model.n_updates_,
+    }  # fmt: skip
+
+
+def summary(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for method, share in dict.fromkeys((c["method"], c["share"]) for c in cells):
+        values = [c["accuracy"] for c in cells if (c["method"], c["share"]) == (method, share)]
+        found.append(
+            {
+                "method": method, "share": share, "mean": round(float(np.mean(values)), 4),
+                "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None, "seeds": len(values),
+            }
+        )  # fmt: skip
+    return found
+
+
+def run(name: str, methods: list[str] | None, n_seeds: int) -> None:
+    path = RESULTS / f"fine_tuning_{name}.json"
+    cells = json.loads(path.read_text())["cells"] if path.exists() else []
+    have = {(c["method"], c["share"], c["seed"]) for c in cells}
+    text = name == "reviews"
+    shares = (8, 64) if text else SHARES
+    for seed in range(n_seeds):
+        task = TASKS[name](seed)
+        wanted = [
+            (m, s) for m in methods or (TEXT_METHODS if text else METHODS) for s in shares if (m, s, seed) not in have
+        ]
+        if not wanted:
+            continue
+        source = load_backbone("sentence:all-MiniLM-L6-v2") if text else first_source(task, task["size"], seed)
+        for method, share in wanted:
+            cells.append(cell(name, method, share, seed, task, source))
+            print(name, cells[-1], flush=True)
+            facts = {
+                "data": name,
+                "about": TASKS[name].__doc__,
+                "command": f"python benchmarks/fine_tuning_curves.py {name}",
+                "network": "MiniLM-L6 sentence embeddings" if text else f"MobileNetV2, {task['size']} pixels",
+                "updates": 60 if text else N_UPDATES,
+                "summary": summary(cells),
+                "cells": cells,
+            }
+            atomic_write(path, json.dumps(facts, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", choices=sorted(TASKS))
+    parser.add_argument("--methods", nargs="+", choices=sorted({*METHODS, *TEXT_METHODS}))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    for name in args.data:
+        run(name, args.methods, args.seeds)
+
+
+if __name__ == "__main__":
+    main()

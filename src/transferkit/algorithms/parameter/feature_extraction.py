@@ -1,0 +1,183 @@
+"""Feature extraction: the frozen source model turns rows into features once, and a head is fitted on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Options
+from ...core.protocols import take_rows
+from ...engine.backbone import Backbone
+from ...engine.backbones import identity_backbone
+from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from ...engine.features import extract
+from ...engine.labels import Labels
+from ...engine.network import Network
+from ...engine.probe import PROBES, fit_probe
+from ...engine.rows import Rows
+from ...engine.supervised import Supervised
+from ...engine.training import Training
+from ...ops.nn.heads import HEADS, Head
+
+CARD = {
+    "class": "FeatureExtraction",
+    "protocol": "ModelTransfer",
+    "settings": ("few_label", "supervised"),
+    "tasks": ("classification", "regression"),
+    "data": ("vectors", "images", "text", "series"),
+    "needs": ("torch",),
+    "cost": "n",
+    "paper": "Donahue et al. DeCAF: A Deep Convolutional Activation Feature for Generic Visual Recognition. ICML 2014.",
+    "url": "https://arxiv.org/abs/1310.1531",
+}
+
+__all__ = ["FeatureExtraction"]
+
+
+class FeatureExtraction(NetworkTransfer):
+    """Keep the source model as it is and fit a head on its features, which are computed once.
+
+    Parameters
+    ----------
+    source : str, Module or Backbone
+        The trained model; see `FineTuning`.
+    head : str, default="logistic"
+        "logistic" or "ridge" are solved exactly on standardised features; "linear", "mlp", "adapter" (a residual
+        bottleneck), "cosine" and "conv" (a 3x3 convolution on the unpooled feature map) are trained as `training` says.
+    reg : float in (0, inf) or "cv", default=1.0
+        L2 penalty of the exact heads; "cv" chooses it by cross-validation within the training rows.
+    layers : sequence of str, default=None
+        Pool and join the outputs of these modules of the source model; None takes its last features.
+    l2 : bool, default=False
+        Whether every row's features are divided by their norm.
+    standardise : bool, default=True
+        Whether a trained head begins with batch normalisation. The exact ones always standardise.
+    dropout : float in [0, 1), default=0.0
+        Share of the features that a trained head drops in training.
+    cache : path or bool, default=None
+        Folder that keeps features between fits; True is the user's cache folder, None and False keep nothing.
+    training : Training, default=None
+        For the trained heads, and for device, precision and batch size of the extraction.
+    task : {"auto", "classification", "multilabel", "regression"}, default="auto"
+        "auto" decides from the labels.
+    random_state : int, RandomState or None, default=0
+        Seed of a trained head and of the folds.
+
+    Attributes
+    ----------
+    network_ : Network
+        The source model and the fitted head.
+    labels_ : Labels
+        How outputs become labels.
+    classes_ : array of shape (n_classes,)
+        For a classification.
+    history_ : list of dict
+        One row an epoch; empty for the exact heads.
+    n_updates_ : int
+        Updates done.
+    backbone_name_, fingerprint_ : str
+        The source model's name, and the SHA-256 of its weights.
+    facts_ : dict
+        What the report shows.
+    n_features_in_ : int
+        Width of the rows, where they are vectors.
+
+    Notes
+    -----
+    With features ``z = (body(x) - mean) / deviation`` of the training rows, logistic regression minimises
+    ``sum_i -log p(y_i | z_i) + reg/2 * ||W||^2``, ridge regression ``||Z W - Y||^2 + reg * ||W||^2`` with classes coded as
+    +1 and -1. Rows are not augmented: that is what lets them pass through the source model once.
+
+    References
+    ----------
+    Donahue, Jia, Vinyals, Hoffman, Zhang, Tzeng & Darrell. DeCAF: A Deep Convolutional Activation Feature for Generic
+    Visual Recognition. ICML 2014.
+    Kornblith, Shlens & Le. Do Better ImageNet Models Transfer Better? CVPR 2019 (logistic regression on features).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from transferkit import FeatureExtraction
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> y = np.where(X[:, 0] > 0, "right", "left")
+    >>> FeatureExtraction(nn.Sequential(nn.Linear(4, 16), nn.ReLU())).fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _constraints: ClassVar = {
+        **NETWORK_RULES,
+        "head": Options(*PROBES, *HEADS),
+        "reg": Either(Interval(float, 0, closed="neither"), Options("cv")),
+        "layers": Either(
+            Nothing(), Fulfils("be a sequence of module names", lambda v: isinstance(v, (list, tuple)) and len(v) > 0)
+        ),
+        "l2": Boolean(),
+        "standardise": Boolean(),
+        "cache": Either(Nothing(), Boolean(), Fulfils("be a path", lambda v: isinstance(v, (str, Path)))),
+    }
+
+    def __init__(
+        self,
+        source: Any,
+        head: str = "logistic",
+        reg: float | str = 1.0,
+        layers: Any = None,
+        l2: bool = False,
+        standardise: bool = True,
+        dropout: float = 0.0,
+        cache: str | Path | bool | None = None,
+        training: Training | None = None,
+        task: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.source = source
+        self.head = head
+        self.reg = reg
+        self.layers = layers
+        self.l2 = l2
+        self.standardise = standardise
+        self.dropout = dropout
+        self.cache = cache
+        self.training = training
+        self.task = task
+        self.random_state = random_state
+
+    def _backbone_options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"l2": True} if self.l2 else {}
+        if self.layers is not None:
+            options["layers"] = ",".join(self.layers)
+        if self.head == "conv":
+            options["pool"] = "none"
+        return options
+
+    def _network(self, backbone: Backbone, labels: Labels) -> Network:
+        kind = "linear" if self.head in PROBES else self.head
+        return Network(backbone, Head(backbone.n_features, labels.n_outputs, kind, self.dropout, self.standardise))
+
+    def _train(self, fit: Fit) -> dict[str, Any]:
+        n = len(fit.rows)
+        Z = extract(
+            fit.backbone,
+            take_rows(fit.rows.X, np.concatenate([fit.rows.index, fit.held.index])),
+            cache=self.cache or None,
+            device=str(fit.place.device),
+            precision=fit.place.precision,
+            workers=fit.training.workers,
+        )
+        if self.head in PROBES:
+            fit.network.head = fit_probe(Z[:n], fit.y, fit.labels, self.head, self.reg, fit.seed)
+            self.history_, self.n_updates_ = [], 0
+            return {}
+        frozen = identity_backbone(fit.backbone.n_features)
+        rows, held = Rows(Z[:n], frozen.preprocess, fit.rows.y), Rows(Z[n:], frozen.preprocess, fit.held.y)
+        alone = replace(fit, network=Network(frozen, fit.network.head), rows=rows, held=held)
+        facts = super()._train(alone)
+        fit.network.head = alone.network.head
+        return facts
+
+    def _objective(self, fit: Fit) -> Supervised:
+        return Supervised(fit.network, fit.labels)

@@ -1,0 +1,89 @@
+"""Rows of several files, one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..core.errors import DataError
+from ..core.protocols import Array
+from . import arrays
+from .columns import unify
+from .rows import Part
+from .samples import Samples, join_samples
+
+__all__ = ["join"]
+
+
+def join(parts: Sequence[Part]) -> Part:
+    """One part of several.
+
+    Raises
+    ------
+    DataError
+        If their columns, kinds or labels do not go together; the message names the files.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    origins = [p.origin for p in parts]
+    labels, known = _join_labels(parts)
+    groups = None if parts[0].groups is None else np.concatenate([p.groups for p in parts if p.groups is not None])
+    return Part(_join_rows([p.X for p in parts], origins), labels, known, groups, ", ".join(origins[:3]))
+
+
+def _join_rows(Xs: Sequence[Any], origins: Sequence[str]) -> Any:
+    import polars as pl
+
+    first = Xs[0]
+    if any(isinstance(X, Samples) for X in Xs):
+        if not all(isinstance(X, Samples) for X in Xs):
+            raise DataError(
+                f"{', '.join(origins[:3])}: all files must hold samples of one kind. Got tables or arrays too."
+            )
+        return join_samples(Xs)
+    if any(isinstance(X, pl.DataFrame) != isinstance(first, pl.DataFrame) for X in Xs):
+        raise DataError(f"{', '.join(origins[:3])}: all files must hold tables, or all arrays. Got both.")
+    if isinstance(first, pl.DataFrame):
+        for X, origin in zip(Xs, origins):
+            odd = sorted(set(X.columns) ^ set(first.columns))
+            if odd:
+                raise DataError(
+                    f"{origin}: the columns must be those of {origins[0]}. Only one of them has {', '.join(map(repr, odd[:10]))}."
+                )
+        return pl.concat(unify([X.select(first.columns) for X in Xs], origins))
+    if any(sparse.issparse(X) for X in Xs):
+        # svmlight leaves trailing columns out that are zero in the whole file.
+        width = max(X.shape[1] for X in Xs)
+        Xs = [sparse.csr_matrix(X) for X in Xs]
+        for X in Xs:
+            X.resize(X.shape[0], width)
+        return arrays.float_rows(sparse.vstack(Xs, format="csr"), origins[0])
+    for X, origin in zip(Xs, origins):
+        if X.shape[1:] != first.shape[1:]:
+            raise DataError(f"{origin}: rows must be as wide as in {origins[0]} ({first.shape[1]}). Got {X.shape[1]}.")
+    return np.concatenate(Xs)
+
+
+def _join_labels(parts: Sequence[Part]) -> tuple[Array | None, Array | None]:
+    labelled = [p for p in parts if p.y is not None]
+    if not labelled:
+        return None, None
+    kinds = {p.y.dtype.kind == "O": p.origin for p in labelled if p.y is not None}
+    if len(kinds) > 1:
+        raise DataError(
+            f"labels must be numbers, or text, in all files. Got numbers in {kinds[False]}, text in {kinds[True]}."
+        )
+    first = labelled[0].y
+    assert first is not None
+    known = np.concatenate([_mask(p) for p in parts])
+    y = np.concatenate([np.full(p.n_rows, first[0], dtype=first.dtype) if p.y is None else p.y for p in parts])
+    return y, None if known.all() else known
+
+
+def _mask(part: Part) -> Array:
+    if part.known is not None:
+        return part.known
+    return np.full(part.n_rows, part.y is not None)

@@ -1,0 +1,474 @@
+"""The only training loop: it carries out the Steps of any Objective, and can be stopped and resumed at any update."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..core.errors import TrainingError, TransferWarning
+from ..core.protocols import Array
+from .backbone import Group
+from .checkpoint import Checkpoint, pack, read_checkpoint, unpack, write_checkpoint
+from .device import Place, find_place, is_out_of_memory
+from .distribution import Processes, find_processes
+from .freezing import FreezePlan
+from .objective import Batch, Objective, Step, Stream
+from .optimizers import make_optimizer, set_rates
+from .recorders import make_recorders
+from .rows import Rows, cut, move
+from .schedules import Plateau, factor
+from .training import Training
+
+__all__ = ["Loop", "Trained"]
+
+# What may differ between a run and its continuation.
+_FREE = frozenset(
+    {"folder", "progress", "callbacks", "workers", "resume", "tensorboard", "checkpoint_every", "device"}
+)
+
+
+@dataclass
+class Trained:
+    """What a training has found.
+
+    Attributes
+    ----------
+    history : list of dict
+        One row an epoch: ``epoch``, ``lr``, the mean of every logged part as ``<step>/<part>``, ``validation``.
+    n_updates : int
+        Updates that were done.
+    pieces : int
+        Parts that a batch was cut into; more than `accumulate` where memory ran out.
+    stopped_early : bool
+        Whether patience ended it.
+    best_epoch : int or None
+        Epoch of the best validation score.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    n_updates: int = 0
+    pieces: int = 1
+    stopped_early: bool = False
+    best_epoch: int | None = None
+
+
+class Loop:
+    """Trains an objective.
+
+    Every random number of an update follows from the seed and the update's number alone. A resumed run therefore needs
+    no generator's state, and equals the unbroken one bit for bit on a CPU.
+
+    Parameters
+    ----------
+    objective : Objective
+        Trained in place.
+    streams : mapping of str to Rows
+        Where batches come from; an epoch is one pass over the first. Shorter streams begin anew.
+    training : Training
+        The settings.
+    network : Module
+        The part of the objective that the freeze plan speaks of.
+    groups : sequence of Group
+        Its parts.
+    plan : FreezePlan
+        Which part trains when.
+    seed : int
+        Of everything random.
+    validate : callable, optional
+        ``validate()`` scores the objective as it is; higher is better.
+    key : str
+        What else makes this fit the one it is; a checkpoint with another key is not resumed.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite (before the step that it would spoil), nothing is left to train, or memory does not
+        suffice for one row.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        streams: Mapping[str, Rows],
+        training: Training,
+        *,
+        network: nn.Module,
+        groups: Sequence[Group],
+        plan: FreezePlan,
+        seed: int,
+        validate: Callable[[], float] | None = None,
+        key: str = "",
+    ) -> None:
+        self.objective, self.streams, self.training = objective, dict(streams), training
+        self.network, self.groups, self.plan = network, tuple(groups), plan
+        self.seed, self.validate, self.key = seed, validate, key
+        self.processes: Processes = find_processes(training.device)
+        self.place: Place = find_place(training.device, training.precision, training.channels_last)
+        self.place.put(objective)
+        self.steps: list[Step] = list(objective.steps())
+        self.optimizers = [make_optimizer(step.params, network, self.groups, training) for step in self.steps]
+        self.scaler = torch.amp.GradScaler(self.place.device.type, enabled=self.place.precision == "fp16")
+        self.plateau = Plateau()
+        self.average = self._make_average()
+        main = next(iter(self.streams.values()))
+        self.rows_an_update = training.batch_size * training.accumulate
+        self.updates_an_epoch = len(_chunks(np.arange(len(main)), self.rows_an_update))
+        self.n_updates = self.updates_an_epoch * training.n_epochs
+        self.trained = Trained(pieces=training.accumulate)
+        self.done = 0
+        self.lr = 0.0 if training.lr == "auto" else float(training.lr)
+        self._sums: dict[str, float] = {}
+        self._best: dict[str, Any] = {"score": None, "wait": 0, "state": None}
+
+    # The run ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Trained:
+        """Train to the end, from the checkpoint where there is one."""
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            return self._run()
+
+    def _run(self) -> Trained:
+        t = self.training
+        key = self._fingerprint()
+        if t.folder is not None and t.resume:
+            self._resume(key)
+        if self.lr == 0.0:
+            from .lr_finder import find_lr
+
+            self.lr = find_lr(self)
+        recorders = make_recorders(t, self.processes.rank == 0, self.n_updates)
+        every = t.checkpoint_every or self.updates_an_epoch
+        finished = self.done >= self.n_updates or self.trained.stopped_early
+        try:
+            if not finished:
+                for batch in self.batches(self.done):
+                    self.update(batch)
+                    self._tell(recorders, "update")
+                    epoch_over = self.done % self.updates_an_epoch == 0
+                    if epoch_over:
+                        self._end_epoch()
+                        self._tell(recorders, "epoch")
+                    if t.folder is not None and (epoch_over or self.done % every == 0):
+                        self._save(key)
+                    if self.trained.stopped_early:
+                        break
+            self._finish()
+            self._tell(recorders, "end")
+        finally:
+            for recorder in recorders:
+                recorder.close()
+        self.trained.n_updates = self.done
+        return self.trained
+
+    def _tell(self, recorders: Sequence[Any], event: str) -> None:
+        state = {"update": self.done, "n_updates": self.n_updates, "history": self.trained.history, "lr": self.lr}
+        for recorder in recorders:
+            recorder(event, state)
+        for callback in self.training.callbacks:
+            callback(event, {**state, "objective": self.objective, "network": self.network})
+
+    # Batches ------------------------------------------------------------------------------------------------------
+
+    def batches(self, start: int) -> Iterator[dict[str, Stream]]:
+        """Batches on the CPU from update `start` on; which rows they hold is a function of the seed and the update."""
+        plans: dict[str, list[Array]] = {}
+        for k, (name, rows) in enumerate(self.streams.items()):
+            if k == 0:
+                plan = [
+                    chunk
+                    for epoch in range(start // self.updates_an_epoch, self.training.n_epochs)
+                    for chunk in _chunks(self._order(k, epoch, len(rows)), self.rows_an_update)
+                ][start % self.updates_an_epoch :]
+            else:
+                plan = [self._cycle(k, update, len(rows)) for update in range(start, self.n_updates)]
+            plans[name] = [chunk[self.processes.share(len(chunk))] for chunk in plan]
+        loaders = [
+            rows.batches(plans[name], self.training.workers)
+            for name, rows in self.streams.items()
+        ]  # fmt: skip
+        for parts in zip(*loaders):
+            yield dict(zip(self.streams, parts))
+
+    def _order(self, stream: int, epoch: int, n: int) -> Array:
+        return np.random.default_rng([self.seed, stream, epoch]).permutation(n)
+
+    def _cycle(self, stream: int, update: int, n: int) -> Array:
+        """Rows of a stream that begins anew when it is through."""
+        start, found = update * self.rows_an_update, []
+        stop = start + self.rows_an_update
+        while start < stop:
+            take = min(stop - start, n - start % n)
+            found.append(self._order(stream, start // n, n)[start % n : start % n + take])
+            start += take
+        return np.concatenate(found)
+
+    # One update ---------------------------------------------------------------------------------------------------
+
+    def update(self, batch: Mapping[str, Stream]) -> dict[str, float]:
+        """All steps for one batch. Gives the logged parts."""
+        progress = self.done / self.n_updates
+        self.objective.train()
+        self.plan.apply(self.network, self.groups, self.done / self.updates_an_epoch)
+        for module in self.objective.frozen():
+            module.eval()
+        schedule = self.training.schedule
+        rate = self.lr * factor(schedule, progress, self.training.warmup) * self.plateau.state["factor"]
+        logged: dict[str, float] = {}
+        for k, (step, optimizer) in enumerate(zip(self.steps, self.optimizers)):
+            set_rates(optimizer, rate, self.plan)
+            for turn in range(step.repeat):
+                logged.update(self._descend(step, optimizer, batch, progress, [k, turn]))
+        if self.average is not None and progress >= (0.75 if self.training.average == "swa" else 0.0):
+            self.average.update_parameters(self.network)
+        self.done += 1
+        for name, value in logged.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        return logged
+
+    def _descend(
+        self, step: Step, optimizer: torch.optim.Optimizer, batch: Batch, progress: float, turn: list[int]
+    ) -> dict[str, float]:
+        params = [p for p in step.params if p.requires_grad]
+        if not params:
+            raise TrainingError(f"{step.name}: the freeze plan must leave something to train. Got nothing at this epoch.")
+        while True:
+            try:
+                logged = self._gradients(step, params, batch, progress, turn)
+                break
+            except RuntimeError as err:
+                if not is_out_of_memory(err):
+                    raise
+                self._split(len(next(iter(batch.values()))))
+        self.scaler.unscale_(optimizer)
+        if self.training.clip is not None:
+            nn.utils.clip_grad_norm_(params, self.training.clip)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+        return logged
+
+    def _split(self, n: int) -> None:
+        """Memory ran out: from now on a batch goes through in twice as many pieces."""
+        if self.trained.pieces >= n:
+            raise TrainingError("memory must suffice for one row of a batch. It does not; take a smaller network or input.")
+        self.trained.pieces = min(n, 2 * self.trained.pieces)
+        warn(
+            f"out of memory: a batch now goes through in {self.trained.pieces} pieces; the update is of the whole batch.",
+            TransferWarning,
+            stacklevel=2,
+        )
+        if self.place.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _gradients(
+        self, step: Step, params: list[nn.Parameter], batch: Batch, progress: float, turn: list[int]
+    ) -> dict[str, float]:
+        """Gradients of a step's loss over a batch, in pieces; nothing is moved yet."""
+        for p in self.objective.parameters():
+            p.grad = None
+        sizes = {name: len(stream) for name, stream in batch.items()}
+        n, pieces = max(sizes.values()), self.trained.pieces
+        pieces = max(1, min(pieces, n))
+        total = self.processes.sum(torch.tensor(float(n))).item()
+        logged: dict[str, float] = {}
+        jacobian: Tensor | None = None
+        for piece in range(pieces if n else 0):
+            seed = np.random.SeedSequence([self.seed, self.done, *turn, piece, self.processes.rank])
+            torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+            part = {
+                name: self._finish_stream(cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed)
+                for name, s in batch.items()
+            }
+            weight = (n * (piece + 1) // pieces - n * piece // pieces) / total
+            with self.place.autocast():
+                losses = step.loss(part, progress)
+            self._check_finite(step, losses)
+            if step.aggregate is None:
+                self.scaler.scale(losses["loss"] * weight).backward(inputs=params)
+            else:
+                rows = _jacobian(self.scaler.scale(losses["loss"] * weight), params)
+                jacobian = rows if jacobian is None else jacobian + rows
+            for name, value in losses.items():
+                key = f"{step.name}/{name}"
+                logged[key] = logged.get(key, 0.0) + float(value.detach().mean()) * weight
+        if step.aggregate is not None and jacobian is not None:
+            _assign(params, step.aggregate(self.processes.sum(jacobian)))
+        else:
+            self.processes.sum_gradients(params)
+        return logged
+
+    def _finish_stream(self, stream: Stream, seed: np.random.SeedSequence) -> Stream:
+        """To the device, augmented and in the network's memory format."""
+        preprocess = next(iter(self.streams.values())).preprocess
+        generator = torch.Generator(self.place.device).manual_seed(int(seed.generate_state(2, np.uint64)[1] >> 1))
+        x = preprocess.finish(
+            move(stream.x, self.place.device), training=self.training.augment, generator=generator
+        )  # fmt: skip
+        if isinstance(x, Tensor) and x.ndim == 4 and self.place.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        y = None if stream.y is None else stream.y.to(self.place.device)
+        return Stream(x, y, stream.rows.to(self.place.device))
+
+    def _check_finite(self, step: Step, losses: Mapping[str, Tensor]) -> None:
+        if torch.isfinite(losses["loss"]).all():
+            return
+        parts = ", ".join(f"{name} {float(value.detach().mean()):g}" for name, value in losses.items())
+        raise TrainingError(
+            f"{step.name}: the loss must be finite. Got {parts} at update {self.done + 1} of {self.n_updates}; the weights are"
+            " those before it. Take a smaller lr, or clip."
+        )
+
+    # Epochs -------------------------------------------------------------------------------------------------------
+
+    def _end_epoch(self) -> None:
+        names = sorted(self._sums)
+        means = self.processes.sum(torch.tensor([self._sums[k] for k in names], dtype=torch.float64))
+        row: dict[str, Any] = {"epoch": self.done // self.updates_an_epoch, "lr": self.optimizers[0].param_groups[-1]["lr"]}
+        row |= {name: value / self.updates_an_epoch for name, value in zip(names, means.tolist())}
+        self._sums = {}
+        score = None
+        if self.validate is not None:
+            with self._averaged():
+                score = float(self.validate())
+            row["validation"] = score
+        self.trained.history.append(row)
+        if self.training.schedule == "plateau":
+            self.plateau.update(-row[f"{self.steps[0].name}/loss"] if score is None else score)
+        if score is not None:
+            self._judge(score)
+
+    def _judge(self, score: float) -> None:
+        best = self._best
+        if best["score"] is None or score > best["score"]:
+            with self._averaged():
+                state = {name: value.detach().clone() for name, value in self.objective.state_dict().items()}
+            best.update(score=score, wait=0, state=state)
+            self.trained.best_epoch = self.trained.history[-1]["epoch"]
+        else:
+            best["wait"] += 1
+        patience = self.training.patience
+        self.trained.stopped_early = patience is not None and best["wait"] >= patience
+
+    def _finish(self) -> None:
+        """The weights that stay: averaged, or the best, or the last."""
+        keeps_best = self.training.keep == "best" or self.training.patience is not None
+        if keeps_best and self._best["state"] is not None:
+            self.objective.load_state_dict(self._best["state"])
+        elif self.average is not None:
+            self._copy_average()
+        self.objective.eval()
+        for p in self.objective.parameters():
+            p.grad = None
+
+    # Averages -----------------------------------------------------------------------------------------------------
+
+    def _make_average(self) -> AveragedModel | None:
+        kind = self.training.average
+        if kind is None:
+            return None
+        rule = get_ema_multi_avg_fn(self.training.ema_decay) if kind == "ema" else None
+        return AveragedModel(self.network, multi_avg_fn=rule, use_buffers=True)
+
+    def _copy_average(self) -> None:
+        if self.average is not None and int(self.average.n_averaged):
+            self.network.load_state_dict(self.average.module.state_dict())
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The average in the network's place for a while."""
+        if self.average is None or not int(self.average.n_averaged):
+            yield
+            return
+        kept = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self._copy_average()
+        try:
+            yield
+        finally:
+            self.network.load_state_dict(kept)
+
+    # Checkpoints --------------------------------------------------------------------------------------------------
+
+    def _fingerprint(self) -> str:
+        """What makes this fit the one it is: settings, plan, data and the weights it starts from."""
+        settings = {k: v for k, v in self.training.get_params().items() if k not in _FREE}
+        parts = [[p.group, str(p.from_epoch), p.lr_scale] for p in self.plan.parts]
+        digest = hashlib.sha256(
+            json.dumps([settings, parts, self.plan.batch_norm, self.seed, self.key, self.processes.world], sort_keys=True).encode()
+        )
+        for name, value in self.objective.state_dict().items():
+            digest.update(name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        for name, rows in self.streams.items():
+            digest.update(f"{name} {len(rows)} {rows.preprocess.key}".encode())
+            if rows.y is not None:
+                digest.update(rows.y.numpy().tobytes())
+        return digest.hexdigest()
+
+    def _save(self, key: str) -> None:
+        if self.processes.rank:
+            return
+        kept = Checkpoint()
+        t = self.trained
+        pack(kept, "key", key)
+        pack(kept, "objective", self.objective.state_dict())
+        pack(kept, "optimizers", [o.state_dict() for o in self.optimizers])
+        pack(kept, "average", None if self.average is None else self.average.state_dict())
+        pack(kept, "scaler", self.scaler.state_dict())
+        pack(kept, "plateau", self.plateau.state)
+        pack(kept, "best", self._best)
+        pack(kept, "progress", {"done": self.done, "lr": self.lr, "sums": self._sums, "pieces": t.pieces})
+        kept.facts["history"] = [t.history, t.stopped_early, t.best_epoch]
+        write_checkpoint(self.training.folder, kept)
+
+    def _resume(self, key: str) -> None:
+        kept = read_checkpoint(self.training.folder)
+        if kept is None:
+            return
+        if unpack(kept, "key") != key:
+            raise TrainingError(
+                f"{self.training.folder}: the checkpoint must be of the same data, weights and settings. Got one of another fit;"
+                " name another folder, or set resume=False to begin anew."
+            )
+        self.objective.load_state_dict(unpack(kept, "objective"))
+        for optimizer, state in zip(self.optimizers, unpack(kept, "optimizers")):
+            optimizer.load_state_dict(state)
+        if self.average is not None:
+            self.average.load_state_dict(unpack(kept, "average"))
+        self.scaler.load_state_dict(unpack(kept, "scaler"))
+        self.plateau.state = unpack(kept, "plateau")
+        self._best = unpack(kept, "best")
+        progress = unpack(kept, "progress")
+        self.done, self.lr, self._sums = progress["done"], progress["lr"], progress["sums"]
+        t = self.trained
+        t.pieces = progress["pieces"]
+        t.history, t.stopped_early, t.best_epoch = kept.facts["history"]
+
+
+def _chunks(order: Array, size: int) -> list[Array]:
+    """Cut an order into batches; a last batch of one row joins the one before, since batch statistics need two."""
+    chunks = [order[k : k + size] for k in range(0, len(order), size)]
+    if len(chunks) > 1 and len(chunks[-1]) == 1:
+        chunks[-2:] = [np.concatenate(chunks[-2:])]
+    return chunks
+
+
+def _jacobian(losses: Tensor, params: list[nn.Parameter]) -> Tensor:
+    """Rows of gradients, one a loss, of shape (m, n_parameters)."""
+    rows = []
+    for k, loss in enumerate(losses):
+        grads = torch.autograd.grad(loss, params, retain_graph=k < len(losses) - 1, allow_unused=True)
+        rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in zip(params, grads)]))
+    return torch.stack(rows)
+
+
+def _assign(params: list[nn.Parameter], direction: Tensor) -> None:
+    for p, part in zip(params, direction.split([p.numel() for p in params])):
+        p.grad = part.view_as(p).clone()

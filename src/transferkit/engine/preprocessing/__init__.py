@@ -1,0 +1,1 @@
+"""One preprocess a file; the network's kind of input decides which."""

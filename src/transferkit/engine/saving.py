@@ -1,0 +1,161 @@
+"""A network as JSON that says how to rebuild its skeleton, and tensors by name; and the way back. The store writes and reads them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import DataError
+from ..ops.nn.heads import Head
+from .backbone import Backbone, weights_digest
+from .network import Network
+
+__all__ = ["Tensors", "build_network", "build_source", "describe_network", "describe_source", "pack_tensors"]
+
+
+def pack_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """A safetensors file of tensors on any device and with any strides; what shares memory is written once for each name."""
+    own: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        own[name] = plain.clone() if place in taken else plain
+        taken.add(place)
+    return safetensors.torch.save(own)
+
+
+class Tensors:
+    """The tensors of a safetensors file, read one at a time through a memory map.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = safetensors.safe_open(path, framework="pt")
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._file.get_tensor(name)
+
+
+def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a manifest says of a network, and its weights and buffers by name.
+
+    Parameters
+    ----------
+    network : Network
+    place : str
+        Where it was found, for the message.
+
+    Raises
+    ------
+    DataError
+        If it has parts that cannot be rebuilt: a head of another class, or state that is no tensor.
+    """
+    if type(network.head) is not Head:
+        raise DataError(f"store.save: {place}.head must be a Head of transferkit. Got {type(network.head).__qualname__}.")
+    state = network.state_dict()
+    strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise DataError(f"store.save: {place} must hold tensors only. Got {type(state[strange[0]])} at {strange[0]}.")
+    backbone = network.backbone
+    about = {
+        "backbone": backbone.name,
+        "weights": backbone.fingerprint,
+        "kind": backbone.kind,
+        "n_features": backbone.n_features,
+        "preprocess": backbone.preprocess.spec,
+        "spec": backbone.spec,
+        "module": type(network.body).__name__ if backbone.spec is None else None,
+        "edits": network.edits,
+        "head": network.head.spec,
+    }
+    return about, state
+
+
+def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules: Mapping[str, Any]) -> Network:
+    """The network that `describe_network` described, in evaluation mode.
+
+    Parameters
+    ----------
+    about : mapping
+    state : mapping
+        Its weights and buffers by name.
+    modules : mapping of str to Module
+        The user's own modules by class name, for a network whose skeleton no library knows. They are copied.
+
+    Raises
+    ------
+    DataError
+        If a module is needed and not given, or is of another structure than what was saved.
+    """
+    from ..ops.nn.edits import apply_edit
+
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then replaced
+        network = Network(_skeleton(about, modules), Head(**about["head"]))
+        for edit in about["edits"]:
+            apply_edit(network.body, edit)
+            network.edits.append(dict(edit))
+    for name, own in (*network.named_parameters(), *network.named_buffers()):
+        if name in state and own.dtype != state[name].dtype:
+            own.data = own.data.to(state[name].dtype)
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as err:
+        if about["module"] is None:
+            raise
+        raise DataError(
+            f"store.load: modules[{about['module']!r}] must have the structure of the network that was saved. Got: {err}"
+        ) from err
+    return network.eval()
+
+
+def _skeleton(about: Mapping[str, Any], modules: Mapping[str, Any]) -> Backbone:
+    """A backbone with any weights."""
+    from .backbones import load_backbone, rebuild
+    from .preprocess import preprocess_from
+
+    if about["spec"] is not None:
+        return replace(rebuild(about["spec"]), name=about["backbone"], fingerprint=about["weights"])
+    name = about["module"]
+    module = modules.get(name)
+    if not isinstance(module, nn.Module):
+        got = ", ".join(f"{k}: {type(v).__name__}" for k, v in modules.items()) or "none"
+        raise DataError(
+            "store.load: modules must hold the network that the method was given, with any weights:"
+            f" transferkit.load(folder, modules={{{name!r}: {name}(...)}}). Got {got}."
+        )
+    preprocess = preprocess_from(about["preprocess"])
+    found = load_backbone(copy.deepcopy(module), sample=preprocess.example())
+    return replace(
+        found, name=about["backbone"], kind=about["kind"], n_features=about["n_features"], preprocess=preprocess,
+        fingerprint=about["weights"],
+    )  # fmt: skip
+
+
+def describe_source(source: nn.Module | Backbone) -> dict[str, str]:
+    """What a manifest says of a source model that a constructor was given as an object: its class, and a hash of its weights.
+
+    Its weights themselves are not saved: the fitted network has what came of them.
+    """
+    module = source.body if isinstance(source, Backbone) else source
+    return {"module": type(module).__name__, "weights": weights_digest(module)}
+
+
+def build_source(about: Mapping[str, str], modules: Mapping[str, Any]) -> nn.Module | None:
+    """The module among `modules` of that class and with these very weights; None where there is none.
+
+    One with other weights would let a refit begin somewhere else without a word.
+    """
+    module = modules.get(about["module"])
+    return module if isinstance(module, nn.Module) and weights_digest(module) == about["weights"] else None

@@ -1,0 +1,248 @@
+"""Tiny source models, with a task for each, for the common checks of methods that carry a trained network over.
+
+A method says by ``_test_params = {"source": "images"}`` which kind of source model its tests need; "vectors" is the default.
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from transferkit.engine.training import Training
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A source model and its world.
+
+    Attributes
+    ----------
+    rows : callable
+        ``rows(n, seed)`` gives X, the classes of the task that the source model has learned, those of a related task,
+        and numbers to regress on.
+    fresh, learned : callable
+        The source model before and after it has learned its own task, each time a new object (or a name).
+    """
+
+    rows: Callable[[int, int], tuple[Any, np.ndarray, np.ndarray, np.ndarray]]
+    fresh: Callable[[], Any]
+    learned: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows to fit on, and rows to predict."""
+
+    X: Any
+    y: np.ndarray
+    X_new: Any
+    y_new: np.ndarray
+
+
+def training(**params: Any) -> Training:
+    """Settings that fit the tiny models in a fraction of a second."""
+    return Training(**{"n_epochs": 12, "lr": 0.02, "batch_size": 16, "device": "cpu", **params})
+
+
+def settings(own: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's cheap settings with the source model in the place of its kind."""
+    return {"training": training(), **own, "source": KINDS[kind_name(own)].learned()}
+
+
+def kind_name(own: Mapping[str, Any]) -> str:
+    """The kind of source model that cheap settings name."""
+    return str(own.get("source", "vectors"))
+
+
+@cache
+def easy(kind: str, task: str = "classification", n: int = 48) -> Task:
+    """A task that the source model's features make easy."""
+    (X, y, _, numbers), (X_new, y_new, _, numbers_new) = KINDS[kind].rows(n, 0), KINDS[kind].rows(40, 1)
+    if task == "regression":
+        return Task(X, numbers, X_new, numbers_new)
+    if task == "multilabel":
+        return Task(X, table(y), X_new, table(y_new))
+    return Task(X, y, X_new, y_new)
+
+
+def table(y: np.ndarray) -> np.ndarray:
+    """Several labels a row, out of classes."""
+    return np.column_stack([y == 0, y == 1, y != 2]).astype(int)
+
+
+@cache
+def related(kind: str, seed: int) -> Task:
+    """Few rows of another task, to which what the source model has learned is the key."""
+    (X, _, y, _), (X_new, _, y_new, _) = KINDS[kind].rows(20, 100 + seed), KINDS[kind].rows(200, 200 + seed)
+    return Task(X, y, X_new, y_new)
+
+
+def part(X: Any, rows: Any) -> Any:
+    """Some rows of an array or a list."""
+    return [X[i] for i in rows] if isinstance(X, list) else X[np.asarray(rows)]
+
+
+def learn(body: nn.Module, n_features: int, batch: Any, y: np.ndarray, n_updates: int) -> nn.Module:
+    """Train a body and a head that is thrown away on one batch."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = nn.Linear(n_features, int(y.max()) + 1)
+        optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=0.01)
+        body.train()
+        for _ in range(n_updates):
+            optimizer.zero_grad()
+            functional.cross_entropy(head(body(batch)), torch.as_tensor(y)).backward()
+            optimizer.step()
+        optimizer.zero_grad()
+    return body.eval()
+
+
+def seeded(build: Callable[[], nn.Module]) -> nn.Module:
+    """A module with the same first weights every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build()
+
+
+# Vectors: two of the columns decide by their signs, the others are noise ---------------------------------------------
+
+
+def vector_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Classes are three of the quadrants of two columns; the related task is exclusive-or of their signs."""
+    rng = np.random.default_rng(seed)
+    signs = rng.choice([-1, 1], size=(n, 2))
+    signs[:6] = [[-1, -1], [-1, 1], [1, -1]] * 2  # every class, and as often as stratified halves need
+    signs[6:8] = [[1, 1]] * 2
+    X = 0.7 * rng.normal(size=(n, 8))
+    X[:, :2] = signs * rng.uniform(0.3, 1.5, size=(n, 2))
+    quadrant = (signs[:, 0] > 0) * 2 + (signs[:, 1] > 0)
+    X = X.astype(np.float32)
+    return X, np.minimum(quadrant, 2), (signs[:, 0] * signs[:, 1] > 0).astype(int), (X[:, 0] + 0.5 * X[:, 1]).astype(float)
+
+
+def vector_net() -> nn.Module:
+    return seeded(lambda: nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 16), nn.ReLU()))
+
+
+@cache
+def learned_vector_net() -> nn.Module:
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(512, 8)).astype(np.float32)
+    quadrant = (X[:, 0] > 0) * 2 + (X[:, 1] > 0)
+    return learn(vector_net(), 16, torch.as_tensor(X), quadrant.astype(np.int64), 150)
+
+
+# Images: a bar, lying or standing, in the upper or lower, left or right part -----------------------------------------
+
+
+def image_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Classes are lying, standing and slanting bars; the related task is lying or standing against two kinds of slant."""
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(0, 4, n)
+    shape[:8] = [0, 1, 2, 3] * 2
+    X = rng.integers(0, 90, size=(n, 8, 8)).astype(np.uint8)
+    top, left, size = rng.integers(0, 4, n), rng.integers(0, 4, n), 5
+    for k in range(n):
+        step = np.arange(size)
+        rows = {0: np.full(size, 2), 1: step, 2: step, 3: step[::-1]}[int(shape[k])] + top[k]
+        columns = {0: step, 1: np.full(size, 2), 2: step, 3: step}[int(shape[k])] + left[k]
+        X[k, np.minimum(rows, 7), np.minimum(columns, 7)] = 255
+    return X, np.minimum(shape, 2), (shape >= 2).astype(int), shape / 2 + 0.25
+
+
+class ImageNet8(nn.Module):
+    """Two convolutions with batch normalisation for images of one or three channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.conv2, self.norm2 = nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(x))).amax(dim=(2, 3))
+
+
+@cache
+def learned_image_net() -> nn.Module:
+    X, _, _, _ = image_rows(256, 7)
+    shape = (image_rows(256, 7)[3] * 2 - 0.5).round().astype(np.int64)
+    batch = torch.as_tensor(X).float().div(255)[:, None].expand(-1, 3, -1, -1).contiguous()
+    return learn(seeded(ImageNet8), 16, batch, shape, 60)
+
+
+# Text: words of four topics ------------------------------------------------------------------------------------------
+
+TOPICS = [[f"{topic}{k}" for k in range(6)] for topic in ("sea", "sky", "ore", "oak")]
+
+
+def text_rows(n: int, seed: int) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Classes are three topics, with the last two in one; the related task is the first two against the last two."""
+    rng = np.random.default_rng(seed)
+    topic = rng.integers(0, 4, n)
+    topic[:8] = [0, 1, 2, 3] * 2
+    texts = [" ".join(rng.choice(TOPICS[t], size=rng.integers(3, 7))) for t in topic]
+    return texts, np.minimum(topic, 2), (topic >= 2).astype(int), topic / 2 + 0.25
+
+
+@cache
+def text_folder(trained: bool) -> str:
+    """A BERT of one layer with a tokenizer of whole words, as a folder that ``hf:`` reads."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(w for topic in TOPICS for w in topic)]
+    tokens = Tokenizer(models.WordLevel({w: k for k, w in enumerate(words)}, unk_token="[UNK]"))
+    tokens.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+    )
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    body = seeded(lambda: BertModel(config, add_pooling_layer=False))
+    if trained:
+        texts, _, _, numbers = text_rows(128, 7)
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        batch.pop("token_type_ids", None)
+
+        class Mean(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body = body
+
+            def forward(self, batch: Any) -> torch.Tensor:
+                mask = batch["attention_mask"][:, :, None]
+                return (self.body(**batch).last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
+
+        learn(Mean(), 16, batch, (numbers * 2 - 0.5).round().astype(np.int64), 40)
+    folder = Path(tempfile.mkdtemp(prefix="transferkit-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    body.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["vocab_size"] == len(words)
+    return str(folder)
+
+
+KINDS: Mapping[str, Kind] = {
+    "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net())),
+    "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net())),
+    "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}"),
+}
