@@ -42,7 +42,7 @@ class Subject:
     @property
     def params(self) -> Mapping[str, inspect.Parameter]:
         """Constructor parameters by name."""
-        return {k: p for k, p in inspect.signature(self.cls).parameters.items()}
+        return dict(inspect.signature(self.cls).parameters)
 
     @property
     def label_free(self) -> bool:

@@ -263,7 +263,8 @@ def check_network_errors(subject: Subject) -> None:
     refused(None, task.y, "X")
     refused(7, task.y, "X")
     foreign: Any = [f"a text {k}" for k in range(len(task.y))] if kind != "text" else np.zeros((len(task.y), 3))
-    refused(foreign, task.y, "X")
+    with pytest.raises(TransferError, match="text"):  # a source model that is an object is asked first
+        subject.make().fit(foreign, task.y)
     model = fitted(subject)
     refused(foreign, None, "X", model, "predict")
     if kind == "vectors":

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from transferkit.engine.torchvision_guard import guard_torchvision
 from transferkit.engine.training import Training
 
 
@@ -201,6 +202,7 @@ def text_rows(n: int, seed: int) -> tuple[list[str], np.ndarray, np.ndarray, np.
 @cache
 def text_folder(trained: bool) -> str:
     """A BERT of one layer with a tokenizer of whole words, as a folder that ``hf:`` reads."""
+    guard_torchvision()
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 

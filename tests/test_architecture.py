@@ -100,6 +100,43 @@ def test_a_plain_method_does_not_load_the_rest():
     assert not heavy & loaded_after("from transferkit import CORAL, Domain, TransferPipeline")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import transferkit.cli",
+        "from transferkit import store, catalogue; catalogue.find(needs='torch'); catalogue.find(data='images')",
+        "import transferkit.pipeline.fit, transferkit.data.readers, transferkit.report",
+    ],
+)
+def test_torch_is_loaded_for_a_network_only(code):
+    assert not {"torch", "timm", "transformers", "transferkit.engine"} & loaded_after(code)
+
+
+def imported_on_loading(path):
+    """Modules of ours that a file imports as soon as it is loaded itself, as paths without a suffix; not inside functions."""
+    for node in tree(path).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            yield from (folder / alias.name for alias in node.names)
+
+
+def needs_torch(path):
+    return short(path).startswith(("engine", "ops/nn"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=short)
+def test_who_needs_the_engine_says_so(path):
+    """Loading a file brings torch in only where the file is of the engine, or a method whose card needs torch."""
+    if needs_torch(path):
+        return
+    engine = [short(p) for p in imported_on_loading(path) if needs_torch(p)]
+    card = catalogue.cards().get(path.stem) if path in METHODS else None
+    if card is None:
+        assert not engine, "import the engine inside the function that needs it"
+    else:
+        assert not engine or "torch" in card.needs
+
+
 @pytest.mark.parametrize("path", METHODS, ids=short)
 def test_one_file_one_method(path):
     text = path.read_text(encoding="utf-8")

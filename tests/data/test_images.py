@@ -80,7 +80,8 @@ def test_sixteen_bit_grey_is_scaled_by_its_full_range(tmp_path):
     values = np.array([[0, 257, 128 * 257, 65535, 1000]], dtype=np.uint16)
     for name in ("a.png", "a.tif"):
         Image.fromarray(values).save(tmp_path / name)
-        assert Image.open(tmp_path / name).mode.startswith("I;16")
+        with Image.open(tmp_path / name) as image:
+            assert image.mode.startswith("I;16")
         assert pixels(tmp_path / name)[0, :, 0].tolist() == [0, 1, 128, 255, 4]
 
 
@@ -122,7 +123,9 @@ def test_what_is_transparent_lies_on_white(tmp_path):
     for name, transparency in (("index.png", 0), ("bytes.png", bytes([0, 255]))):
         palette.save(tmp_path / name, transparency=transparency)
         assert pixels(tmp_path / name)[0].tolist() == [[255, 255, 255], [0, 0, 200]]
-    Image.fromarray(np.array([[[9, 9, 9], [8, 8, 8]]], dtype=np.uint8)).save(tmp_path / "rgb.png", transparency=(9, 9, 9))
+    Image.fromarray(np.array([[[9, 9, 9], [8, 8, 8]]], dtype=np.uint8)).save(
+        tmp_path / "rgb.png", transparency=(9, 9, 9)
+    )
     assert pixels(tmp_path / "rgb.png")[0, :, 0].tolist() == [255, 8]
 
 
@@ -185,7 +188,10 @@ def test_broken_files_are_named(tmp_path):
     for name, (bytes_, match) in cases.items():
         if bytes_ is not None:
             write(tmp_path / name, bytes_)
-        for call in (lambda n=name: ImageSamples([tmp_path / n])[0], lambda n=name: check_image(str(tmp_path / n), "decode")):
+        for call in (
+            lambda n=name: ImageSamples([tmp_path / n])[0],
+            lambda n=name: check_image(str(tmp_path / n), "decode"),
+        ):
             with pytest.raises(DataError, match=match) as caught:
                 call()
             assert str(caught.value).startswith(str(tmp_path / name))
@@ -376,7 +382,9 @@ def test_broken_images_are_told_in_one_warning(photos):
     with pytest.warns(TransferWarning) as caught:
         domain = read(photos)
     assert len(caught) == 1
-    assert re.search(r"photos: skipped 2 of 7 images: .*0\.jpg: .*; .*9\.png: .*no known image format", str(caught[0].message))
+    assert re.search(
+        r"photos: skipped 2 of 7 images: .*0\.jpg: .*; .*9\.png: .*no known image format", str(caught[0].message)
+    )
     assert domain.n_samples == 5
     with pytest.raises(DataError, match=r"2 of 7 images cannot be used: .*0\.jpg"):
         read(photos, strict=True)
@@ -414,13 +422,19 @@ def test_a_table_of_paths(tmp_path, suffix):
             "split": ["train", "train", "val", "val", "val"],
         }
     )
-    getattr(frame, {"csv": "write_csv", "jsonl": "write_ndjson", "parquet": "write_parquet"}[suffix])(root / f"t.{suffix}")
+    getattr(frame, {"csv": "write_csv", "jsonl": "write_ndjson", "parquet": "write_parquet"}[suffix])(
+        root / f"t.{suffix}"
+    )
     told = r"skipped 2 of 5 images: .*3\.jpg: .*4\.jpg: the file must be readable\. Got: No such file"
     for source in (root / f"t.{suffix}", root):
         for options in ({}, {"path": "file"}):
             with pytest.warns(TransferWarning, match=told):
                 domain = read(source, label="kind", **options)
-            assert [domain.X.name(i).replace("\\", "/").rsplit("/", 1)[1] for i in range(3)] == ["0.jpg", "1.jpg", "2.jpg"]
+            assert [domain.X.name(i).replace("\\", "/").rsplit("/", 1)[1] for i in range(3)] == [
+                "0.jpg",
+                "1.jpg",
+                "2.jpg",
+            ]
             assert domain.known.tolist() == [True, False, True]
             assert domain.X.splits.tolist() == ["train", "train", "val"]
             assert domain.X[2].size == (24, 16)
@@ -542,7 +556,8 @@ def test_processes_read_one_zip(photos, tmp_path, method):
 
 def test_names_in_a_zip_cannot_lead_out_of_it(tmp_path):
     write(tmp_path / "secret.jpg")
-    with zipfile.ZipFile(tmp_path / "d" / "p.zip" if (tmp_path / "d").mkdir() is None else "", "w") as archive:
+    (tmp_path / "d").mkdir()
+    with zipfile.ZipFile(tmp_path / "d" / "p.zip", "w") as archive:
         archive.writestr("t.csv", "file,y\n../secret.jpg,1\nin/1.jpg,2\n")
         archive.writestr("in/1.jpg", jpeg())
     with pytest.warns(TransferWarning, match=r"skipped 1 of 2 images: .*secret\.jpg: the file must be readable"):
@@ -562,7 +577,7 @@ def test_images_in_array_files(tmp_path):
     assert read((X, [1, 2, 3, 4, 5]), kind="images").X[0].size == (7, 6)
     assert read(X, kind="images").n_samples == 5
     assert read((ImageSamples.from_array(X), [1, 2, 3, 4, 5])).y.tolist() == [1, 2, 3, 4, 5]
-    with pytest.raises(DataError, match=r'array: ImageSamples\.from_array: X must be a uint8 array.*Got float64'):
+    with pytest.raises(DataError, match=r"array: ImageSamples\.from_array: X must be a uint8 array.*Got float64"):
         read(X / 2, kind="images")
     with pytest.raises(DataError, match="kind must be images or series for a dense array"):
         read(X, kind="audio")

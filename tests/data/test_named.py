@@ -31,6 +31,7 @@ from transferkit.data.download import download
 from transferkit.data.named import File, NamedSet
 from transferkit.data.named._set import Place
 from transferkit.data.named.cwru import _FIRST
+from transferkit.data.samples import Samples
 
 ALL = sorted(named.datasets())
 # Rows of each domain, as the sources state them.
@@ -51,6 +52,9 @@ ROWS = {
     "german-credit": {"rent": 179, "own": 713, "free": 108},
     "fsdd": dict.fromkeys(("george", "jackson", "lucas", "nicolas", "theo", "yweweler"), 500),
     "digits": {"clean": 901, "scanner": 896},
+    "hymenoptera": {"train": 244, "val": 153},
+    "pacs": {"photo": 1050, "art": 1050, "cartoon": 1035, "sketch": 980},
+    "amazon-reviews-text": dict.fromkeys(("books", "dvd", "electronics", "kitchen"), 2000),
 }  # fmt: skip
 # Rows of each class, in the order of the labels.
 CLASSES = {
@@ -65,7 +69,14 @@ CLASSES = {
     ("pneumoniamnist", "val"): [135, 389],
     ("pneumoniamnist", "test"): [234, 390],
     ("fsdd", "theo"): [50] * 10,
+    ("hymenoptera", "train"): [123, 121],
+    ("hymenoptera", "val"): [70, 83],
+    ("pacs", "photo"): [150] * 7,
+    ("pacs", "sketch"): [150, 150, 150, 150, 150, 80, 150],
+    ("amazon-reviews-text", "kitchen"): [1000, 1000],
 }
+# Made from public data, and nowhere public with these bytes.
+OURS = {"hymenoptera", "pacs", "amazon-reviews-text"}
 
 
 def need(name):
@@ -78,7 +89,7 @@ def need(name):
 
 
 def test_every_set_says_what_it_is():
-    assert len(ALL) == 15
+    assert len(ALL) == 18
     for one in named.datasets().values():
         assert one.title
         assert one.domains
@@ -87,10 +98,11 @@ def test_every_set_says_what_it_is():
         assert one.labels
         assert one.preprocessings
         assert not one.originals or all(f.url for f in one.originals)
-        assert one.originals or all(f.url for f in one.files)
+        assert one.originals or all(f.url for f in one.files) != (one.name in OURS)
+        assert one.name not in OURS or "no public address" in " ".join(one.notes)
         for file in (*one.files, *one.originals):
             assert len(file.sha256) == 64
-            assert len({os.path.dirname(f.path) for f in (*one.files, *one.originals)}) == 1
+            assert file.path.split("/")[0] == one.files[0].path.split("/")[0]
             assert file.of == "bytes" or one.content is not None
 
 
@@ -100,9 +112,13 @@ def test_shapes_are_the_published_ones(name):
     domains = named.load(name)
     assert tuple(domains) == one.domains
     for key, domain in domains.items():
-        width = one.n_features[key] if isinstance(one.n_features, dict) else one.n_features
         assert domain.name == key
-        assert domain.X.shape == (domain.n_samples, width)
+        if one.n_features is None:
+            assert isinstance(domain.X, Samples)
+            assert set(domain.y) == set(one.classes)
+        else:
+            width = one.n_features[key] if isinstance(one.n_features, dict) else one.n_features
+            assert domain.X.shape == (domain.n_samples, width)
         assert domain.mask.all()
         assert domain.n_samples == ROWS.get(name, {}).get(key, domain.n_samples)
 
@@ -221,6 +237,24 @@ def test_fsdd_features_tell_the_digits_apart():
     raw = named.load("fsdd", preprocess="waveform", domains=["george"])["george"]
     assert len(raw.X) == 500
     assert raw.X[0].dtype == np.int16
+
+
+def test_hymenoptera_and_pacs_are_images():
+    pytest.importorskip("PIL")
+    need("hymenoptera")
+    need("pacs")
+    images = named.load("hymenoptera")["val"].X
+    assert images.splits.tolist() == ["val"] * 153
+    assert min(images[7].size) == 256
+    for domain in named.load("pacs").values():
+        assert domain.X[-1].size == (112, 112)
+
+
+def test_amazon_texts_and_their_stars():
+    need("amazon-reviews-text")
+    domains = named.load("amazon-reviews-text", label="rating")
+    assert {star: int((domains["dvd"].y == star).sum()) for star in (1, 2, 4, 5)} == {1: 530, 2: 470, 4: 286, 5: 714}
+    assert domains["books"].X[0].startswith("THis book was horrible.  If it was possible to rate it lower")
 
 
 def test_digits_scanner_hurts_a_source_only_model_and_can_be_aligned():
@@ -348,6 +382,16 @@ def test_fsdd_original_is_known_by_its_clips(tmp_path):
 
 
 # Names, options, references
+
+
+def test_a_set_that_is_nowhere_public_says_so(monkeypatch, tmp_path):
+    monkeypatch.delenv("TRANSFERKIT_DATA", raising=False)
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path))
+    with pytest.raises(
+        DataError, match=r"pacs: has no public address with these bytes\. It comes from Machine.*pacs_112"
+    ):
+        named.fetch("pacs")
+    assert named.where("pacs") is None
 
 
 def test_unknown_names_suggest_near_ones():

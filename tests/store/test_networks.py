@@ -37,11 +37,11 @@ class Own(nn.Module):
         self.third = nn.Linear(width, width)
         self.third.weight = self.second.weight
         self.register_buffer("order", torch.arange(width).flip(0) if seed == 0 else torch.arange(width))
-        self.register_buffer("half", torch.full((width,), 1.5, dtype=torch.bfloat16))
+        self.register_buffer("gain", torch.full((width,), 1.5, dtype=torch.bfloat16))
 
     def forward(self, x):
         z = self.second(torch.relu(self.first(x)))[:, self.order]
-        return torch.relu(self.third(z)) * self.half.float()
+        return torch.relu(self.third(z)) * self.gain.float()
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_a_network_of_the_users_own_comes_back_in_a_skeleton_with_any_weights(tm
     body = loaded.network_.body
     assert body.third.weight is body.second.weight
     assert body.order.tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
-    assert body.half.dtype == torch.bfloat16
+    assert body.gain.dtype == torch.bfloat16
     assert not loaded.network_.training
     assert loaded.backbone_name_ == model.backbone_name_
     assert [g.name for g in loaded.network_.groups] == [g.name for g in model.network_.groups]
@@ -143,6 +143,26 @@ def test_every_head_comes_back(head, tmp_path):
     same(loaded, model, VECTORS.X_new)
 
 
+def test_layers_of_a_network_of_the_users_own_come_back(tmp_path):
+    model = fit(networks.vector_net(), VECTORS, FeatureExtraction, layers=["0", "2"], l2=True)
+    assert model.transform(VECTORS.X_new).shape[1] == 24 + 16
+    loaded = transferkit.load(transferkit.save(model, tmp_path / "m"), modules={"Sequential": networks.vector_net()})
+    same(loaded, model, VECTORS.X_new)
+
+
+def test_a_backbone_with_its_classifier_off_comes_back_in_another_one(tmp_path):
+    def made(seed):
+        return load_backbone(nn.Sequential(Own(seed), nn.Linear(8, 2)), sample=VECTORS.X[0], head="1")
+
+    source = made(0)
+    model = fit(source)
+    folder = transferkit.save(model, tmp_path / "m")
+    loaded = transferkit.load(folder, modules={"Sequential": made(3)})
+    same(loaded, model, VECTORS.X_new)
+    assert loaded.source is None
+    assert transferkit.load(folder, modules={"Sequential": source}).source is source
+
+
 def test_an_image_backbone_by_name_is_rebuilt_from_the_folder_alone(tmp_path):
     pytest.importorskip("timm")
     model = fit("timm:test_resnet?pretrained=false", networks.easy("images", n=24))
@@ -161,9 +181,10 @@ def test_an_image_backbone_by_name_is_rebuilt_from_the_folder_alone(tmp_path):
 
 
 def test_weights_from_a_file_are_not_needed_again(tmp_path):
-    timm = pytest.importorskip("timm")
+    pytest.importorskip("timm")
     weights = tmp_path / "weights.safetensors"
-    safetensors.torch.save_file(timm.create_model("test_resnet").state_dict(), weights)
+    made = load_backbone("timm:test_resnet?pretrained=false", layers=["out"]).body.model
+    safetensors.torch.save_file(made.state_dict(), weights)
     model = fit(f"file:{weights}?arch=timm:test_resnet", networks.easy("images", n=24))
     folder = transferkit.save(model, tmp_path / "m")
     weights.unlink()

@@ -51,10 +51,9 @@ class ImageSamples(Samples):
     --------
     >>> import numpy as np
     >>> from transferkit.data.images import ImageSamples
-    >>> grey = np.zeros((2, 8, 6), dtype=np.uint8)
-    >>> images = ImageSamples.from_array(grey)
-    >>> len(images), images[0].mode, images[0].size
-    (2, 'RGB', (6, 8))
+    >>> images = ImageSamples.from_array(np.zeros((3, 8, 6), dtype=np.uint8))
+    >>> len(images), len(images[[2, 0]]), images.name(1)
+    (3, 2, 'image 1')
     """
 
     kind = "images"

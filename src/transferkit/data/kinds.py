@@ -190,7 +190,9 @@ def _gather(entries: Sequence[Entry], kind: Kind, ask: Ask, origin: str, outside
         results = list(pool.map(partial(_attempt, kind, ask), entries))
     broken = [str(r) for r in results if isinstance(r, DataError)]
     broken += [f"{name} lies outside of the folders" for name in outside]
-    items, kept, groups = [], [], []
+    items: list[Any] = []
+    kept: list[Entry] = []
+    groups: list[str] = []
     for entry, result in zip(entries, results):
         if not isinstance(result, DataError):
             items += result

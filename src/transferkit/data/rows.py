@@ -32,7 +32,7 @@ class Ask:
     require_label: bool = False
     n_features: int | None = None
     strict: bool = False
-    samples: Literal["images", "text", "audio", "series"] | None = None  # what the source holds; None: find out
+    samples: str | None = None  # the kind of samples that the source holds; None: find out
     path: str | int | None = None
     text: str | int | None = None
     split: str | None = None

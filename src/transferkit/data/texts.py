@@ -72,7 +72,8 @@ def text_column(frame: pl.DataFrame) -> str | None:
         filled = column.drop_nulls()
         if column.dtype != pl.String or not len(filled) or filled.n_unique() < 0.5 * len(filled):
             continue
-        words, length = filled.str.count_matches(r"\S+").mean(), filled.str.len_chars().mean()
+        words = np.mean(filled.str.count_matches(r"\S+").to_numpy())
+        length = float(np.mean(filled.str.len_chars().to_numpy()))
         if words >= 3 and length > longest:
             best, longest = column.name, length
     return best

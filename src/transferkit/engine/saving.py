@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,10 @@ from torch import Tensor, nn
 from ..core.errors import DataError
 from ..ops.nn.heads import Head
 from .backbone import Backbone, weights_digest
+from .backbones import load_backbone, rebuild
+from .backbones.layers import LayerFeatures
 from .network import Network
+from .preprocess import preprocess_from
 
 __all__ = ["Tensors", "build_network", "build_source", "describe_network", "describe_source", "pack_tensors"]
 
@@ -68,15 +70,15 @@ def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict
     strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if strange:
         raise DataError(f"store.save: {place} must hold tensors only. Got {type(state[strange[0]])} at {strange[0]}.")
-    backbone = network.backbone
+    backbone, body = network.backbone, network.body
+    chosen = isinstance(body, LayerFeatures)
     about = {
         "backbone": backbone.name,
         "weights": backbone.fingerprint,
-        "kind": backbone.kind,
-        "n_features": backbone.n_features,
         "preprocess": backbone.preprocess.spec,
         "spec": backbone.spec,
-        "module": type(network.body).__name__ if backbone.spec is None else None,
+        "module": None if backbone.spec is not None else type(body.model if chosen else body).__name__,
+        "features": {"layers": list(body.layers), "l2": body.l2, "pool": body.pool} if chosen else {},
         "edits": network.edits,
         "head": network.head.spec,
     }
@@ -91,7 +93,7 @@ def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules
     about : mapping
     state : mapping
         Its weights and buffers by name.
-    modules : mapping of str to Module
+    modules : mapping of str to Module or Backbone
         The user's own modules by class name, for a network whose skeleton no library knows. They are copied.
 
     Raises
@@ -122,25 +124,20 @@ def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules
 
 def _skeleton(about: Mapping[str, Any], modules: Mapping[str, Any]) -> Backbone:
     """A backbone with any weights."""
-    from .backbones import load_backbone, rebuild
-    from .preprocess import preprocess_from
-
     if about["spec"] is not None:
         return replace(rebuild(about["spec"]), name=about["backbone"], fingerprint=about["weights"])
     name = about["module"]
     module = modules.get(name)
-    if not isinstance(module, nn.Module):
+    if not isinstance(module, (nn.Module, Backbone)):
         got = ", ".join(f"{k}: {type(v).__name__}" for k, v in modules.items()) or "none"
         raise DataError(
             "store.load: modules must hold the network that the method was given, with any weights:"
             f" transferkit.load(folder, modules={{{name!r}: {name}(...)}}). Got {got}."
         )
     preprocess = preprocess_from(about["preprocess"])
-    found = load_backbone(copy.deepcopy(module), sample=preprocess.example())
-    return replace(
-        found, name=about["backbone"], kind=about["kind"], n_features=about["n_features"], preprocess=preprocess,
-        fingerprint=about["weights"],
-    )  # fmt: skip
+    given = {} if isinstance(module, Backbone) else {"preprocess": preprocess}
+    found = load_backbone(module, **given, **about["features"])
+    return replace(found, name=about["backbone"], preprocess=preprocess, fingerprint=about["weights"])
 
 
 def describe_source(source: nn.Module | Backbone) -> dict[str, str]:
@@ -152,10 +149,11 @@ def describe_source(source: nn.Module | Backbone) -> dict[str, str]:
     return {"module": type(module).__name__, "weights": weights_digest(module)}
 
 
-def build_source(about: Mapping[str, str], modules: Mapping[str, Any]) -> nn.Module | None:
+def build_source(about: Mapping[str, str], modules: Mapping[str, Any]) -> nn.Module | Backbone | None:
     """The module among `modules` of that class and with these very weights; None where there is none.
 
     One with other weights would let a refit begin somewhere else without a word.
     """
-    module = modules.get(about["module"])
-    return module if isinstance(module, nn.Module) and weights_digest(module) == about["weights"] else None
+    given = modules.get(about["module"])
+    module = given.body if isinstance(given, Backbone) else given
+    return given if isinstance(module, nn.Module) and weights_digest(module) == about["weights"] else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
@@ -12,15 +13,22 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from ..core.errors import DataError, DomainError, ParamError
+from ..core.errors import DataError, DomainError, ParamError, TransferWarning
 from ..core.protocols import Domain
 from ..core.validation import Task
 from ..data import named, readers
+from ..data.samples import Samples
 
 __all__ = ["Defined", "TransferTask", "define"]
 
 KINDS = ("auto", "classification", "regression")
 TARGET_LABELS = ("auto", "none", "few", "test")
+# The source model where none is named, by what the data are. Sounds are seen as pictures: log-mel spectrograms.
+MODELS = {
+    "images": "timm:resnet18.a1_in1k",
+    "text": "sentence:all-MiniLM-L6-v2",
+    "audio": "timm:resnet18.a1_in1k",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,8 @@ class TransferTask:
     Parameters
     ----------
     sources : sequence of path, "NAME:DOMAIN", frame, (X, y) or Domain
-        Labelled source domains. ``"NAME:DOMAIN"`` names a domain of a public data set (`transferkit data list`).
+        Labelled source domains. ``"NAME:DOMAIN"`` names a domain of a public data set (`transferkit data list`). Empty
+        where the source is a pretrained model: `model` is then carried over to the labelled target.
     target : path, "NAME:DOMAIN", frame, X, (X, y) or Domain
         The target domain.
     label : str, optional
@@ -61,6 +70,14 @@ class TransferTask:
         the choice too; resume with more time to have it.
     strict : bool
         Whether a broken file in a folder is an error instead of a warning.
+    model : str or sequence of str, optional
+        The pretrained network for images, texts or audio, as in ``"timm:resnet18"`` or
+        ``"file:weights.safetensors?arch=timm:resnet18"``; ``"auto"`` and None are the usual one for such data. Several
+        are compared where `sources` is empty.
+    text : str, optional
+        The column of a table that holds the texts.
+    epochs : int, optional
+        Passes over the training rows of every network that is trained; None follows from their number.
 
     Raises
     ------
@@ -88,17 +105,28 @@ class TransferTask:
     jobs: int = -1
     budget: float | None = None
     strict: bool = False
+    model: str | Sequence[str] | None = None
+    text: str | None = None
+    epochs: int | None = None
 
     def __post_init__(self) -> None:
         def refuse(name: str, rule: str) -> ParamError:
             return ParamError(f"TransferTask: {name} must {rule}. Got {getattr(self, name)!r}.")
 
-        if isinstance(self.sources, (str, Path)) or not isinstance(self.sources, Sequence) or not len(self.sources):
-            raise refuse("sources", "be a non-empty list of source domains")
+        if isinstance(self.sources, (str, Path)) or not isinstance(self.sources, Sequence):
+            raise refuse("sources", "be a list of source domains")
+        if not len(self.sources) and self.model is None:
+            raise refuse("sources", "be a non-empty list of source domains, unless model is the source")
+        if self.model is not None and not (self.models and all(isinstance(m, str) and m for m in self.models)):
+            raise refuse("model", "be the name of a model, or a list of names")
+        if len(self.sources) and len(self.models) > 1:
+            raise refuse("model", "be one name where sources are domains")
+        if not len(self.sources) and self.target_labels not in ("auto", "few"):
+            raise refuse("target_labels", "be auto or few where a model is the source: it learns from them")
         for name in ("methods", "source_domains"):
             if isinstance(getattr(self, name), str):
                 raise refuse(name, "be a list of names")
-        for name in ("seed", "jobs", "shots"):
+        for name in ("seed", "jobs", "shots", "epochs"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise refuse(name, "be a whole number")
@@ -110,6 +138,10 @@ class TransferTask:
             raise refuse("target_labels", f"be one of {', '.join(TARGET_LABELS)}")
         if self.shots is not None and (self.target_labels not in ("few", "auto") or self.shots < 1):
             raise refuse("shots", "be at least 1 and go with target_labels='few'")
+        if self.epochs is not None and self.epochs < 1:
+            raise refuse("epochs", "be at least 1")
+        if self.text is not None and self.domain_column is not None:
+            raise refuse("text", "be left out with domain_column")
         if (self.domain_column is None) != (self.target_domain is None):
             raise refuse("target_domain", "be given together with domain_column")
         if self.source_domains is not None and self.domain_column is None:
@@ -122,6 +154,13 @@ class TransferTask:
             raise refuse("budget", "be a positive number of seconds")
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models that were named."""
+        if self.model is None:
+            return ()
+        return (self.model,) if isinstance(self.model, str) else tuple(self.model)
+
+    @property
     def options(self) -> dict[str, Any]:
         """What was asked, as plain values; without `jobs` and `budget`, which a resumed run may change."""
         plain: dict[str, Any] = {}
@@ -131,6 +170,8 @@ class TransferTask:
                 continue
             if field.name in ("sources", "target"):
                 value = [_place(v) for v in value] if field.name == "sources" else _place(value)
+            if field.name == "model":
+                value = [_model_place(m) for m in self.models]
             if isinstance(value, Integral) and not isinstance(value, bool):
                 value = int(value)
             plain[field.name] = list(value) if isinstance(value, tuple) else value
@@ -166,6 +207,13 @@ def _place(value: Any) -> str:
     return os.path.abspath(name) if is_place else name
 
 
+def _model_place(name: str) -> str:
+    """A model's name with the full path where it names a file or folder, so that a run can be resumed from any folder."""
+    scheme, colon, rest = name.partition(":")
+    path, mark, options = rest.partition("?")
+    return f"{scheme}:{os.path.abspath(path)}{mark}{options}" if colon and path and Path(path).exists() else name
+
+
 def _name(value: Any) -> str:
     if isinstance(value, (str, Path)):
         return str(value)
@@ -186,6 +234,10 @@ class Defined:
         The target as read, its labels (if any) still in place.
     kind : {"classification", "regression"}
     target_labels : {"none", "few", "test"}
+    models : tuple of str
+        Networks that turn rows into features; none for tables.
+    notes : tuple of str
+        What was left out while reading.
     """
 
     task: TransferTask
@@ -193,6 +245,8 @@ class Defined:
     target: Domain
     kind: Task
     target_labels: Literal["none", "few", "test"]
+    models: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def define(task: TransferTask) -> Defined:
@@ -203,25 +257,57 @@ def define(task: TransferTask) -> Defined:
     DataError, DomainError
         Naming the file, column or option that does not fit.
     """
-    sources, target = _read(task)
-    for domain in sources:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sources, target = _read(task)
+    notes = tuple(_without_folders(str(w.message), task) for w in caught if issubclass(w.category, TransferWarning))
+    for w in caught:
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    for domain in sources or (target,):
         if not domain.mask.any():
-            raise DomainError(f"{domain.name}: a source must have labels. Got none (label={task.label!r}).")
-    kind = _kind(task, sources)
+            what = "source" if sources else "target of a model"
+            raise DomainError(f"{domain.name}: a {what} must have labels. Got none (label={task.label!r}).")
+    models = _models(task, [*sources, target])
+    kind = _kind(task, sources or (target,))
     if kind == "regression":
         sources = tuple(_numeric(d) for d in sources)
         target = _numeric(target)
-    return Defined(task, _own_names(sources), target, kind, _target_labels(task, target))
+    return Defined(task, _own_names(sources), target, kind, _target_labels(task, target), models, notes)
+
+
+def _without_folders(text: str, task: TransferTask) -> str:
+    """A message with files named from the domain's folder on: it must not depend on where the data lie."""
+    for value in (*task.sources, task.target):
+        for place in {_name(value), _place(value)} if isinstance(value, (str, Path)) else ():
+            text = text.replace(f"{place}/", "").replace(f"{place}!", "").replace(place, Path(place).name)
+    return text
+
+
+def _models(task: TransferTask, domains: Sequence[Domain]) -> tuple[str, ...]:
+    """The networks that the data call for; none for tables and arrays."""
+    kinds = list(dict.fromkeys(d.X.kind if isinstance(d.X, Samples) else "table" for d in domains))
+    if len(kinds) > 1:
+        raise DomainError(f"{domains[-1].name}: all domains must be of one kind. Got {' and '.join(kinds)}.")
+    if kinds == ["table"]:
+        if task.model is not None:
+            raise DomainError(
+                f"{domains[-1].name}: must be images, texts or audio for a model. Got a table or array;"
+                " where a column holds texts, name it (--text COLUMN)."
+            )
+        return ()
+    if kinds[0] not in MODELS:
+        raise DomainError(f"{domains[-1].name}: must be images, texts or audio. Got {kinds[0]}.")
+    return tuple(MODELS[kinds[0]] if m == "auto" else _model_place(m) for m in task.models or ("auto",))
 
 
 def _read(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
     if task.domain_column is not None:
         return _read_split(task)
-    if task.from_files and _place(task.target) in map(_place, task.sources):
+    if task.from_files and task.sources and _place(task.target) in map(_place, task.sources):
         raise ParamError(f"TransferTask: target must not be one of the sources. Got {_name(task.target)} for both.")
-    sources = tuple(read_domain(s, label=task.label, require_label=True, strict=task.strict) for s in task.sources)
-    target = read_domain(task.target, label=task.label, require_label=False, strict=task.strict)
-    return sources, target
+    asked: dict[str, Any] = {"label": task.label, "strict": task.strict, "text": task.text}
+    sources = tuple(read_domain(s, require_label=True, **asked) for s in task.sources)
+    return sources, read_domain(task.target, require_label=not sources, **asked)
 
 
 def _read_split(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
@@ -247,13 +333,15 @@ def _read_split(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
     return tuple(parts[n] for n in names), parts[task.target_domain]
 
 
-def read_domain(source: Any, *, label: str | None, require_label: bool, strict: bool = False) -> Domain:
+def read_domain(
+    source: Any, *, label: str | None, require_label: bool, strict: bool = False, text: str | None = None
+) -> Domain:
     """One domain: a public data set's by "NAME:DOMAIN", else whatever the readers take."""
     if isinstance(source, str) and ":" in source and not Path(source).exists():
         domain = named.reference(source, label)
         if domain is not None:
             return domain
-    return readers.read(source, label=label, require_label=require_label, strict=strict)
+    return readers.read(source, label=label, require_label=require_label, strict=strict, text=text)
 
 
 def _own_names(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
@@ -291,6 +379,8 @@ def _target_labels(task: TransferTask, target: Domain) -> Literal["none", "few",
     there = target.mask
     if task.target_labels in ("few", "test") and not there.any():
         raise DomainError(f"{target.name}: must have labels for target_labels={task.target_labels!r}. Got none.")
+    if not task.sources:
+        return "few"
     if task.target_labels == "auto":
         if not there.any():
             return "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +20,10 @@ from ..core.protocols import Array, Domain
 from ..core.validation import Task
 from ..data.align import align
 from ..data.encode import TableEncoder
+from ..data.samples import Samples, join_samples
 from .define import Defined
 
-__all__ = ["HeldBack", "Prepared", "held_back_sum", "prepare"]
+__all__ = ["HeldBack", "Prepared", "held_back_sum", "fingerprint_of", "prepare", "sample_names", "short_name"]
 
 WIDE, N_COMPONENTS = 1000, 200
 
@@ -64,10 +66,12 @@ class Prepared:
         Columns after encoding and before any reduction.
     notes : list of str
         What was done to the data, in plain sentences.
-    n_features_in : int
-        Columns before encoding.
+    n_features_in : int or None
+        Columns before encoding; None for images, texts and audio.
     fingerprint : str
         SHA-256 of what the methods see, so that a resumed run can tell whether the data changed.
+    model : dict or None
+        Name, weights and width of the network that made the features; None for tables.
     """
 
     source: Domain
@@ -79,8 +83,9 @@ class Prepared:
     classes: Array | None
     feature_names: list[str]
     notes: list[str]
-    n_features_in: int
+    n_features_in: int | None
     fingerprint: str
+    model: dict[str, Any] | None = None
 
 
 def prepare(defined: Defined) -> Prepared:
@@ -91,7 +96,11 @@ def prepare(defined: Defined) -> Prepared:
     DomainError, DataError
         Naming the domain or column that cannot be used.
     """
-    sources, target, notes = align(defined.sources, defined.target)
+    raw = bool(defined.models)
+    sources, target, notes = (
+        (list(defined.sources), defined.target, []) if raw else align(defined.sources, defined.target)
+    )
+    notes = [*defined.notes, *notes]
     sources = [_labelled(d, notes) for d in sources]
     if target.n_samples < 3:
         raise DomainError(f"{target.name}: a target must have at least 3 rows. Got {target.n_samples}.")
@@ -114,9 +123,14 @@ def prepare(defined: Defined) -> Prepared:
             raise DomainError(
                 f"label {defined.task.label!r}: a source must hold at least two classes. Got one: {classes.tolist()[0]!r}."
             )
-    n_features_in = int(target.X.shape[1])
     Xs = _concat([d.X for d in sources])
-    transformer, names, Zs, Zt = _encode(Xs, target.X, defined.task.seed, notes)
+    model = None
+    if raw:
+        encoder, model = _backbone(defined.models[0], target.X, notes)
+    else:
+        encoder = TableEncoder().fit(Xs, target=Domain(target.X))
+        notes.extend(encoder.notes_)
+    transformer, names, Zs, Zt = _encode(encoder, Xs, target.X, defined.task.seed, notes)
     moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys, notes)
     groups = np.concatenate([np.full(d.n_samples, d.name) for d in sources])
     return Prepared(
@@ -129,9 +143,45 @@ def prepare(defined: Defined) -> Prepared:
         classes=classes,
         feature_names=names,
         notes=notes,
-        n_features_in=n_features_in,
-        fingerprint=_fingerprint(Zs, ys, groups, moved),
-    )
+        n_features_in=None if raw else int(target.X.shape[1]),
+        # Of raw rows the files count, not the features: those may differ in the last bit with the number of threads.
+        fingerprint=fingerprint_of(
+            *([_digests(Xs), _digests(target.X), model["weights"]] if model else [Zs, moved.X]),
+            ys, groups, moved.known_y, moved.mask,
+        ),
+        model=model,
+    )  # fmt: skip
+
+
+def short_name(model: str) -> str:
+    """A model's name without the folders of its file: a result must not depend on where that lies."""
+    scheme, colon, rest = model.partition(":")
+    path, mark, options = rest.partition("?")
+    return f"{scheme}{colon}{os.path.basename(path) if os.path.isabs(path) else path}{mark}{options}"
+
+
+def sample_names(X: Any, place: Any) -> list[str]:
+    """What a table calls each sample: its file from the folder on that was given, so that it can lie anywhere."""
+    roots = tuple(f"{r}{mark}" for r in (str(place), os.path.abspath(str(place))) for mark in ("/", "!"))
+    names = [X.name(k) for k in range(len(X))]
+    cut = (next((len(r) for r in roots if isinstance(place, (str, os.PathLike)) and n.startswith(r)), 0) for n in names)
+    return [name[k:] for name, k in zip(names, cut)]
+
+
+def _backbone(name: str, X: Samples, notes: list[str]) -> tuple[Any, dict[str, Any]]:
+    """The encoder that holds the network, and what run.json says of it."""
+    from ..engine.encoder import BackboneEncoder  # needs torch
+
+    encoder = BackboneEncoder(name, cache=True).fit(X)
+    backbone = encoder.backbone_
+    notes.extend(backbone.notes)
+    notes.append(f"Rows became {backbone.n_features} features with {short_name(name)}, which was not trained further.")
+    model = {"name": short_name(name), "weights": backbone.fingerprint, "n_features": backbone.n_features}
+    return encoder, model
+
+
+def _digests(X: Samples) -> Array:
+    return np.array([X.digest(i) for i in range(len(X))])
 
 
 def _labelled(domain: Domain, notes: list[str]) -> Domain:
@@ -151,6 +201,8 @@ def _plain(y: Any) -> Array:
 
 
 def _concat(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], Samples):
+        return join_samples(parts)
     if hasattr(parts[0], "get_column"):
         import polars as pl
 
@@ -158,9 +210,9 @@ def _concat(parts: Sequence[Any]) -> Any:
     return stack(*parts)
 
 
-def _encode(Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, list[str], Array, Array]:
-    encoder = TableEncoder().fit(Xs, target=Domain(Xt))
-    notes.extend(encoder.notes_)
+def _encode(
+    encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str]
+) -> tuple[Pipeline, list[str], Array, Array]:
     names = [str(n) for n in encoder.get_feature_names_out()]
     Zs, Zt = encoder.transform(Xs), encoder.transform(Xt)
     steps: list[tuple[str, Any]] = [("encode", encoder)]
@@ -234,9 +286,10 @@ def held_back_sum(prepared: Prepared) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fingerprint(Zs: Array, ys: Array, groups: Array, target: Domain) -> str:
+def fingerprint_of(*parts: Any) -> str:
+    """SHA-256 of arrays and texts, types and shapes included."""
     digest = hashlib.sha256()
-    for part in (Zs, ys, groups, target.X, target.known_y, target.mask):
+    for part in parts:
         array = np.ascontiguousarray(part)
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(array.tobytes())

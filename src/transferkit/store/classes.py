@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
-
-import skops.io
-from skops.io.exceptions import UnsupportedTypeException
 
 from .. import catalogue
 
 __all__ = ["Untrusted", "class_id", "dump_part", "find_class", "load_part", "name_of"]
 
+
+
+def _import_skops() -> Any:
+    """``skops.io``, without torch: it walks through all of scikit-learn, and so through its adapter to torch where that is there."""
+    adapter = "sklearn.externals.array_api_compat.torch"
+    hidden = adapter not in sys.modules
+    if hidden:
+        sys.modules[adapter] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        if hidden:
+            del sys.modules[adapter]
+
+
+_skops = _import_skops()
 # skops trusts scikit-learn's public estimators. These are what they hold after a fit: numbers and nothing that calls out.
 _SKLEARN_PARTS = frozenset(
     [
@@ -104,8 +118,8 @@ def dump_part(value: Any, trusted: Iterable[str]) -> bytes:
         If it holds something that `load_part` would refuse, with the name of the class.
     """
     try:
-        content: bytes = skops.io.dumps(value)
-    except UnsupportedTypeException as err:
+        content: bytes = _skops.dumps(value)
+    except _skops.exceptions.UnsupportedTypeException as err:
         raise Untrusted(str(err).rstrip(".")) from err
     _check(content, trusted)
     return content
@@ -119,11 +133,11 @@ def load_part(content: bytes, trusted: Iterable[str]) -> Any:
     Untrusted
         Naming the classes that are not trusted; nothing was built then.
     """
-    return skops.io.loads(content, trusted=_check(content, trusted))
+    return _skops.loads(content, trusted=_check(content, trusted))
 
 
 def _check(content: bytes, trusted: Iterable[str]) -> list[str]:
-    names = skops.io.get_untrusted_types(data=content)
+    names = _skops.get_untrusted_types(data=content)
     allowed = _SKLEARN_PARTS.union(trusted)
     refused = [n for n in names if n not in allowed and find_class(":".join(n.rsplit(".", 1))) is None]
     if refused:

@@ -132,7 +132,7 @@ def load(folder: Path | str, *, trusted: Sequence[str] = (), modules: Mapping[st
         The saved model.
     trusted : sequence of str, default=()
         Dotted names of further classes that skops may build. Name only what you would import yourself.
-    modules : mapping of str to Module, optional
+    modules : mapping of str to Module or Backbone, optional
         Networks of your own by class name, as in ``{"MyNet": MyNet()}``, for a method whose ``source`` was one; its weights
         do not matter, and it is copied. Where they are those of the source, it is the loaded method's ``source``, which
         else is None.

@@ -205,10 +205,10 @@ class _BiTuning(Objective):
         with torch.no_grad():
             self._follow()
             key = self.keys[0](second)
-            key_h, key_z = _unit(key, 1), functional.normalize(self.keys[1](key).float(), dim=1)
+            key_h, key_z = _unit(key), functional.normalize(self.keys[1](key).float(), dim=1)
         out = self.network.head.out
         w = functional.normalize(torch.cat([out.weight, out.bias[:, None]], dim=1).float(), dim=1)[y]
-        h, z = _unit(features, 1), functional.normalize(self.projector(features).float(), dim=1)
+        h, z = _unit(features), functional.normalize(self.projector(features).float(), dim=1)
         parts["classifier"] = self._contrast((w * h).sum(dim=1), w, self.queue_h, y)
         parts["projector"] = self._contrast((z * key_z).sum(dim=1), z, self.queue_z, y)
         self._remember(key_h, key_z, y)
@@ -216,15 +216,12 @@ class _BiTuning(Objective):
 
     def _contrast(self, own: Tensor, query: Tensor, queue: Tensor, y: Tensor) -> Tensor:
         """Mean of ``-1/|P| sum_P log softmax`` over each row's own key (B,) and the queue (C, K, D), for queries (B, D)."""
-        C, K, _ = queue.shape
-        filled = torch.arange(K, device=y.device) < self.count[:, None]  # (C, K)
+        filled = torch.arange(queue.shape[1], device=y.device) < self.count[:, None]
+        keys, classes = queue[filled], filled.nonzero()[:, 0]
         with torch.autocast(y.device.type, enabled=False):
-            cosines = torch.cat([own[:, None], query @ queue.flatten(0, 1).T], dim=1) / self.temperature
-        same = torch.arange(C, device=y.device)[:, None].expand(C, K) == y[:, None, None]
-        positive = torch.cat([same.new_ones(len(y), 1), (same & filled).flatten(1)], dim=1)
-        counts = torch.cat([filled.new_ones(1), filled.flatten()])
-        logs = cosines - cosines.masked_fill(~counts, -torch.inf).logsumexp(dim=1, keepdim=True)
-        return -((logs * positive).sum(dim=1) / positive.sum(dim=1)).mean()
+            cosines = torch.cat([own[:, None], query @ keys.T], dim=1) / self.temperature
+        positive = functional.pad(classes == y[:, None], (1, 0), value=True)
+        return -((cosines.log_softmax(dim=1) * positive).sum(dim=1) / positive.sum(dim=1)).mean()
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -244,6 +241,6 @@ class _BiTuning(Objective):
             self.count[c] += 1
 
 
-def _unit(z: Tensor, extra: float) -> Tensor:
-    """Rows with one more entry, at length 1."""
-    return functional.normalize(functional.pad(z.float(), (0, 1), value=extra), dim=1)
+def _unit(z: Tensor) -> Tensor:
+    """Rows with a 1 at the end, scaled to length 1."""
+    return functional.normalize(functional.pad(z.float(), (0, 1), value=1.0), dim=1)

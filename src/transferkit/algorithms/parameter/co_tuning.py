@@ -120,8 +120,8 @@ class CoTuning(NetworkTransfer):
     >>> from transferkit.engine.training import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
-    >>> source = load_backbone(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), sample=X[0])
-    >>> source.source_head = nn.Linear(16, 5)
+    >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))
+    >>> source = load_backbone(net, sample=X[0], head="2")
     >>> model = CoTuning(source, training=Training(n_epochs=20, lr=0.02)).fit(X, y)
     >>> model.relationship_.shape, model.score(X, y) > 0.9
     ((2, 5), True)
@@ -188,11 +188,15 @@ class CoTuning(NetworkTransfer):
         rows = as_rows(where, check_input(where, domain.X), fit.backbone)
         y = np.asarray(domain.y)
         if y.shape != (len(rows),) or y.dtype.kind not in "iu":
-            raise DomainError(f"{where} must have the index of a source class for each row. Got y of shape {y.shape}, {y.dtype}.")
+            raise DomainError(
+                f"{where} must have the index of a source class for each row. Got y of shape {y.shape}, {y.dtype}."
+            )
         known = np.arange(len(rows)) if domain.known is None else np.flatnonzero(domain.known)
         logits = source_logits(fit.backbone.body, head, rows.take(known), fit.place, t.batch_size, t.workers)
         if not np.isin(y[known], np.arange(logits.shape[1])).all():
-            raise DomainError(f"{where} must have labels in 0..{logits.shape[1] - 1}. Got {np.unique(y[known])[:5].tolist()}.")
+            raise DomainError(
+                f"{where} must have labels in 0..{logits.shape[1] - 1}. Got {np.unique(y[known])[:5].tolist()}."
+            )
         return _temperature(logits.astype(np.float64), y[known])
 
 
@@ -227,14 +231,16 @@ def _reverse(P: Array, y: Array, seed: int) -> Array:
     """Bayes' rule on p(target class | source class) from a logistic regression."""
     smallest = int(np.bincount(y).min())
     if smallest < 2:
-        raise DomainError('CoTuning.fit: y must have two rows a class for relationship="reverse". Got a class with one.')
+        raise DomainError(
+            'CoTuning.fit: y must have two rows a class for relationship="reverse". Got a class with one.'
+        )
     folds = StratifiedKFold(min(5, smallest), shuffle=True, random_state=seed % 2**32)
     found = []
-    for C in 10.0 ** np.arange(-4, 5):
+    for C in 10.0 ** np.arange(4, -5, -1):
         model = LogisticRegression(C=C, fit_intercept=False, max_iter=5000)
         held = _two_sided(cross_val_predict(model, P, y, cv=folds, method="decision_function"))
         found.append((float(np.mean(held.argmax(axis=1) == y)), C, held))
-    _, C, held = max(found, key=lambda f: f[0])  # the strongest penalty of the best
+    _, C, held = max(found, key=lambda f: f[0])  # the weakest penalty of the best
     W = LogisticRegression(C=C, fit_intercept=False, max_iter=5000).fit(P, y).coef_
     p_t_given_s = softmax(_two_sided(W.T) / _temperature(held, y), axis=1)
     joint = (p_t_given_s * P.mean(axis=0)[:, None]).T

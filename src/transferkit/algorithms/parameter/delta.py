@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,8 @@ from ...engine.rows import move
 from ...engine.supervised import Supervised
 from ...engine.training import Training
 from ...ops.nn.channel_attention import channel_attention, loss_rises, map_distance
-from ...ops.nn.feature_maps import FeatureMaps, channel_axis
+from ...ops.nn.feature_maps import channel_axis
+from ...ops.nn.features import tap
 from ...ops.nn.penalties import half_squares
 
 CARD = {
@@ -180,24 +182,24 @@ class DELTA(NetworkTransfer):
         return Supervised(fit.network, fit.labels, [term], frozen=[teacher])
 
     def _finish(self, fit: Fit, objective: Supervised) -> None:
-        objective.terms[0].close()
+        objective.terms[0].taps.close()  # the hooks go, the network stays
 
     def _weights(self, fit: Fit, body: nn.Module) -> dict[str, Tensor]:
         """Channel weights of each layer that is compared, in the order in which the layers run."""
         order = np.random.default_rng(fit.seed).permutation(len(fit.rows))[: self.attention_rows]
         stream = next(iter(fit.rows.batches([order])))
         x = fit.rows.preprocess.finish(move(stream.x, fit.place.device), training=False, generator=None)
-        maps = FeatureMaps(body, self._names(fit, body))
-        with torch.no_grad():
+        with torch.no_grad(), tap(body, self._names(fit, body), exact=True) as maps:
             body(x)
-        ran = {name: (channel_axis(body.get_submodule(name), z), z.shape) for name, z in maps.maps.items()}
-        maps.close()
+        axes = {name: channel_axis(body.get_submodule(name), z) for name, z in maps.items()}
+        sizes = {name: (axis, maps[name].shape[axis]) for name, axis in axes.items()}
         if isinstance(self.layers, int):
-            ran = dict(list(ran.items())[-self.layers :])
-        elif len(ran) < len(self.layers) or not ran:
-            missing = sorted(set(self.layers) - set(ran))
-            raise ParamError(f"DELTA.fit: layers must give a tensor when the network runs. Got {missing}, which do not.")
-        sizes = {name: (axis, shape[axis]) for name, (axis, shape) in ran.items()}
+            sizes = dict(list(sizes.items())[-self.layers :])
+        elif len(sizes) < len(set(self.layers)):
+            idle = sorted(set(self.layers) - set(sizes))
+            raise ParamError(
+                f"DELTA.fit: layers must be modules that run when the network does. Got {idle}, which do not."
+            )
         if not self.attention:
             return {name: torch.full((n,), 1 / n, device=fit.place.device) for name, (_, n) in sizes.items()}
         features = outputs_of(body, body.forward, fit.rows, fit.place, fit.training.batch_size, fit.training.workers)
@@ -219,7 +221,9 @@ class DELTA(NetworkTransfer):
             extra = [name for name in self.layers if name not in modules]
             if extra:
                 known = ", ".join(list(modules)[1:9])
-                raise ParamError(f"DELTA.fit: layers must be modules of the source model, such as {known}. Got {extra[:5]}.")
+                raise ParamError(
+                    f"DELTA.fit: layers must be modules of the source model, such as {known}. Got {extra[:5]}."
+                )
             return list(self.layers)
         found = []
         for group in fit.network.backbone.groups:
@@ -239,20 +243,19 @@ class _Behaviour(nn.Module):
         self.teacher, self.reg, self.reg_head = teacher, reg, reg_head
         self.head = tuple(p for p in network.head.parameters() if p.ndim > 1)  # in a tuple: the network's own
         self.names = list(weights)
-        self.now, self.known = FeatureMaps(network.body, self.names), FeatureMaps(teacher, self.names)
+        self.taps = ExitStack()
+        self.now, self.known = (
+            self.taps.enter_context(tap(b, self.names, exact=True)) for b in (network.body, teacher)
+        )
         for k, w in enumerate(weights.values()):
             self.register_buffer(f"weight_{k}", w)
-
-    def close(self) -> None:
-        self.now.close()
-        self.known.close()
 
     def forward(self, batch: Batch, features: Tensor, outputs: Tensor, progress: float) -> dict[str, Tensor]:
         with torch.no_grad():
             self.teacher(batch["target"].x)
         total = torch.zeros((), device=features.device)
         for k, name in enumerate(self.names):
-            now, known = self.now.maps[name], self.known.maps[name]
+            now, known = self.now[name], self.known[name]
             axis = channel_axis(self.teacher.get_submodule(name), known)
             total = total + map_distance(now, known, self.get_buffer(f"weight_{k}"), axis) / 2
         return {"maps": self.reg * total, "head": self.reg_head * half_squares(self.head)}

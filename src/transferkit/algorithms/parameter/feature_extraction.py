@@ -6,16 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Options
-from ...core.protocols import take_rows
 from ...engine.backbone import Backbone
 from ...engine.backbones import identity_backbone
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.features import extract
 from ...engine.labels import Labels
 from ...engine.network import Network
+from ...engine.preprocessing.numbers import VectorPreprocess
 from ...engine.probe import PROBES, fit_probe
 from ...engine.rows import Rows
 from ...engine.supervised import Supervised
@@ -99,7 +97,7 @@ class FeatureExtraction(NetworkTransfer):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from torch import nn
     >>> from torch import nn
     >>> from transferkit import FeatureExtraction
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
@@ -159,22 +157,26 @@ class FeatureExtraction(NetworkTransfer):
         return Network(backbone, Head(backbone.n_features, labels.n_outputs, kind, self.dropout, self.standardise))
 
     def _train(self, fit: Fit) -> dict[str, Any]:
-        n = len(fit.rows)
         Z = extract(
             fit.backbone,
-            take_rows(fit.rows.X, np.concatenate([fit.rows.index, fit.held.index])),
+            fit.rows.X,
             cache=self.cache or None,
             device=str(fit.place.device),
             precision=fit.place.precision,
             workers=fit.training.workers,
         )
+        train, held = Z[fit.rows.index], Z[fit.held.index]
         if self.head in PROBES:
-            fit.network.head = fit_probe(Z[:n], fit.y, fit.labels, self.head, self.reg, fit.seed)
+            fit.network.head = fit_probe(train, fit.y, fit.labels, self.head, self.reg, fit.seed)
             self.history_, self.n_updates_ = [], 0
             return {}
-        frozen = identity_backbone(fit.backbone.n_features)
-        rows, held = Rows(Z[:n], frozen.preprocess, fit.rows.y), Rows(Z[n:], frozen.preprocess, fit.held.y)
-        alone = replace(fit, network=Network(frozen, fit.network.head), rows=rows, held=held)
+        frozen = replace(identity_backbone(fit.backbone.n_features), preprocess=VectorPreprocess(train.shape[1:]))
+        alone = replace(
+            fit,
+            network=Network(frozen, fit.network.head),
+            rows=Rows(train, frozen.preprocess, fit.rows.y),
+            held=Rows(held, frozen.preprocess, fit.held.y),
+        )
         facts = super()._train(alone)
         fit.network.head = alone.network.head
         return facts

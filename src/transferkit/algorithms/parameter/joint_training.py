@@ -197,8 +197,6 @@ class JointTraining(NetworkTransfer):
         where = "JointTraining.fit: source_data"
         rows = as_rows(where, check_input(where, self.source_data.X), fit.backbone)
         known, y = self._known_labels()
-        if len(rows) != np.shape(self.source_data.y)[0]:
-            raise DomainError(f"{where} must have one label a row. Got {len(rows)} rows, y of shape {np.shape(self.source_data.y)}.")
         rows = rows.take(known)
         rows.y = self.source_labels_.encode(y.astype(str) if y.dtype == object else y)
         return {"source": rows}

@@ -134,7 +134,7 @@ class L2SP(NetworkTransfer):
         return Supervised(fit.network, fit.labels, [_StartingPoint(fit.network, self.reg, self.reg_head)])
 
     def _finish(self, fit: Fit, objective: Supervised) -> None:
-        fit.notes["distance"] = float((2 * objective.terms[0].from_start()).sqrt())
+        fit.notes["distance"] = float((2 * objective.terms[0].from_start().detach()).sqrt())
 
 
 class _StartingPoint(nn.Module):

@@ -103,8 +103,8 @@ class LwF(NetworkTransfer):
     >>> from transferkit.engine.training import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
-    >>> source = load_backbone(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), sample=X[0])
-    >>> source.source_head = nn.Linear(16, 5)
+    >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))
+    >>> source = load_backbone(net, sample=X[0], head="2")
     >>> LwF(source, training=Training(n_epochs=20, lr=0.02)).fit(X, y).score(X, y) > 0.9
     True
     """

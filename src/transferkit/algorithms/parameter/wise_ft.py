@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.constraints import Either, Interval, Options
 from ...core.errors import ParamError
@@ -17,6 +17,7 @@ from ...engine.network import Network
 from ...engine.probe import fit_probe
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.interpolate import interpolate
 
 CARD = {
     "class": "WiseFT",
@@ -154,7 +155,7 @@ class WiseFT(NetworkTransfer):
             self.alpha_ = max(self.path_, key=lambda row: (row["score"], -row["loss"]))["alpha"]
         else:
             self.alpha_ = float(self.alpha)
-        _mix(fit.network, start, end, self.alpha_)
+        fit.network.load_state_dict(interpolate(start, end, self.alpha_))
         return {**facts, "alpha": self.alpha_, "path": self.path_}
 
     def _objective(self, fit: Fit) -> Supervised:
@@ -175,7 +176,7 @@ class WiseFT(NetworkTransfer):
             head.bias.copy_(out.bias - out.weight @ (norm.running_mean * scale))
 
     def _judged(self, fit: Fit, start: dict[str, Tensor], end: dict[str, Tensor], alpha: float) -> dict[str, float]:
-        _mix(fit.network, start, end, alpha)
+        fit.network.load_state_dict(interpolate(start, end, alpha))
         outputs = outputs_of(fit.network, fit.network.forward, fit.held, fit.place, fit.training.batch_size)
         return {
             "alpha": alpha,
@@ -186,10 +187,3 @@ class WiseFT(NetworkTransfer):
 
 def _state(network: Network) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
-def _mix(network: nn.Module, start: dict[str, Tensor], end: dict[str, Tensor], alpha: float) -> None:
-    """Weights and statistics between two states; counters are those of the second."""
-    network.load_state_dict(
-        {k: torch.lerp(start[k].to(v.device), v, alpha) if v.is_floating_point() else v for k, v in end.items()}
-    )

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ...core.errors import ParamError
 
-__all__ = ["LayerFeatures", "last_map"]
+__all__ = ["LayerFeatures", "first_tensor", "last_map", "output_shapes"]
 
 
 class LayerFeatures(nn.Module):
@@ -99,6 +99,33 @@ def _near(name: str, names: Sequence[str]) -> str:
     return f" Near: {', '.join(near)}."
 
 
+def _watched(model: nn.Module, x: Any) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
+    """The modules that put out a tensor (or several; then it is the first), in order of completion, with its shape."""
+    seen: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, _args: Any, output: Any) -> None:
+            if isinstance(output, (Tensor, tuple, list, Mapping)) and len(output):
+                seen.append((name, module, tuple(first_tensor(output).shape)))
+
+        return hook
+
+    hooks = [m.register_forward_hook(watch(n)) for n, m in model.named_modules()]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def output_shapes(model: nn.Module, layers: Sequence[str], x: Any) -> list[tuple[int, ...]]:
+    """Shapes of what some modules put out; "out" is the network."""
+    shapes = {name: shape for name, _, shape in _watched(model, x)}
+    return [shapes.get("" if layer == "out" else layer, ()) for layer in layers]
+
+
 def last_map(model: nn.Module, x: Any) -> str:
     """The module whose map of shape (batch, n_features, height, width) is pooled into the features.
 
@@ -107,28 +134,11 @@ def last_map(model: nn.Module, x: Any) -> str:
     ParamError
         If the network makes no maps.
     """
-    seen: list[tuple[str, bool, tuple[int, ...]]] = []  # in order of completion: name, whether it pools, shape
-
-    def watch(name: str, pools: bool) -> Any:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                seen.append((name, pools, tuple(output.shape)))
-
-        return hook
-
-    hooks = [
-        m.register_forward_hook(watch(n, "Pool" in type(m).__name__)) for n, m in model.named_modules() if n
-    ]
-    try:
-        with torch.no_grad():
-            model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    seen = [(name, "Pool" in type(module).__name__, shape) for name, module, shape in _watched(model, x)]
     # A global pooling leaves one place; after the last of them come only head layers.
     ends = [k for k, (_, pools, shape) in enumerate(seen) if pools and (len(shape) == 2 or shape[2:] == (1, 1))]
     before = seen[: ends[-1]] if ends else seen
-    maps = [name for name, pools, shape in before if len(shape) == 4 and not pools]
+    maps = [name for name, pools, shape in before if name and len(shape) == 4 and not pools]
     if not maps:
-        raise ParamError("pool must be 'mean' for a network that makes no maps. Got 'none'.")
+        raise ParamError("load_backbone: pool must be 'mean' for a network that makes no maps. Got 'none'.")
     return maps[-1]

@@ -73,7 +73,7 @@ _AUDIO = ("kind", "rate", "seconds", "n_mels")
 OF_FAMILY: dict[str, tuple[str, ...]] = {
     "timm": (*_COMMON, *_IMAGE, *_AUDIO, "pad_type", "global_pool", "drop_rate", "drop_path_rate", "num_classes"),
     "torchvision": (*_COMMON, *_IMAGE, *_AUDIO, "num_classes"),
-    "hf": (*_COMMON, *_IMAGE, "pooling", "max_length", "seconds", "num_classes"),
+    "hf": (*_COMMON, *_IMAGE, "pooling", "max_length", "seconds"),
     "sentence": (*_COMMON, "max_length"),
 }
 

@@ -16,7 +16,12 @@ _AT_ONCE = 512  # rows that pass through what follows the layer at once
 
 
 def loss_rises(
-    run: Callable[[Any], Tensor], layer: nn.Module, x: Any, losses: Callable[[Tensor], Tensor], n_channels: int, axis: int
+    run: Callable[[Any], Tensor],
+    layer: nn.Module,
+    x: Any,
+    losses: Callable[[Tensor], Tensor],
+    n_channels: int,
+    axis: int,
 ) -> Tensor:
     """Mean loss of a batch with one channel of a layer's output set to zero, less that with all, for each channel.
 
@@ -71,7 +76,9 @@ def _repeats(run: Callable[[Any], Tensor], layer: nn.Module, x: Any, outputs: Te
             twice = run(x)
     except (RuntimeError, ValueError, IndexError):  # something beside the layer knows how many rows there are
         return False
-    return twice.shape[0] == 2 * len(outputs) and torch.allclose(twice, torch.cat([outputs, outputs]), rtol=1e-3, atol=1e-4)
+    return twice.shape[0] == 2 * len(outputs) and torch.allclose(
+        twice, torch.cat([outputs, outputs]), rtol=1e-3, atol=1e-4
+    )
 
 
 def channel_attention(rises: Tensor) -> Tensor:

@@ -1,57 +1,20 @@
-"""Feature maps: what modules inside a network put out, and which of its axes counts the channels."""
+"""Feature maps: which axis of a module's output counts the channels, and changing an output on its way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["FeatureMaps", "channel_axis", "changed_output"]
+__all__ = ["changed_output", "channel_axis"]
 
 # Layers whose output has its channels on axis 1; any other has them last.
 _CHANNELS_FIRST = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d,
 )  # fmt: skip
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
-
-
-class FeatureMaps:
-    """Keeps the outputs of named modules at each forward pass, until `close` is called.
-
-    Parameters
-    ----------
-    module : Module
-        The network.
-    names : sequence of str
-        Full names of modules in it.
-
-    Attributes
-    ----------
-    maps : dict of str to Tensor
-        The latest outputs; of a tuple its first part. Modules that gave no tensor, or did not run, are not in it.
-    """
-
-    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
-        self.maps: dict[str, Tensor] = {}
-        self._handles = [module.get_submodule(name).register_forward_hook(self._keeper(name)) for name in names]
-
-    def _keeper(self, name: str) -> Callable[..., None]:
-        maps = self.maps  # a plain function: a copy of the network does not copy what is kept
-
-        def keep(module: nn.Module, args: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            if isinstance(first, Tensor):
-                maps[name] = first
-
-        return keep
-
-    def close(self) -> None:
-        """Take the hooks off, and forget."""
-        for handle in self._handles:
-            handle.remove()
-        self.maps.clear()
 
 
 def channel_axis(module: nn.Module, output: Tensor) -> int:

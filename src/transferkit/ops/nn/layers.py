@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from .structure import find, matches
 
 __all__ = [
-    "add_bias", "attention", "attention_outputs", "channel_dim", "fused_qkv", "is_affine_norm", "is_conv", "is_depthwise",
-    "is_embedding", "is_linear", "is_weighted", "mlp_outputs", "n_inputs", "n_outputs", "weight_of",
+    "add_bias", "attention", "attention_outputs", "called", "channel_dim", "fused_qkv", "is_affine_norm", "is_conv",
+    "is_conv_same", "is_depthwise", "is_embedding", "is_linear", "is_weighted", "mlp_outputs", "n_inputs", "n_outputs",
+    "per_channel", "scale_inputs", "scale_outputs", "weight_of",
 ]  # fmt: skip
 
 # Last part of the name, as timm, torchvision and transformers have it.
@@ -133,15 +134,19 @@ def attention(module: nn.Module, parts: Collection[str]) -> list[tuple[str, nn.M
 
 
 def attention_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Dense layers through which an attention's output leaves it."""
+    """Dense layers (and 1x1 convolutions) through which an attention's output leaves it."""
     usable = called(module)
-    return [(n, m) for n, m in find(module, able=is_linear) if id(m) in usable and matches(n, _ATTENTION_OUT)]
+    return [(n, m) for n, m in find(module, able=_is_pointwise) if id(m) in usable and matches(n, _ATTENTION_OUT)]
 
 
 def mlp_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The second dense layers of a transformer's feed-forward parts: what goes in is the hidden activation."""
-    found = [(n, m) for n, m in find(module, able=is_linear) if matches(n, _MLP_OUT)]
+    """The second dense layers (or 1x1 convolutions) of a transformer's feed-forward parts: what goes in is the hidden activation."""
+    found = [(n, m) for n, m in find(module, able=_is_pointwise) if matches(n, _MLP_OUT)]
     return [(n, m) for n, m in found if not matches(n, _ATTENTION_OUT)]
+
+
+def _is_pointwise(layer: nn.Module) -> bool:
+    return is_linear(layer) or (is_conv(layer) and layer.kernel_size == (1, 1) and layer.groups == 1)
 
 
 def per_channel(vector: Tensor, output: Tensor, dim: int) -> Tensor:

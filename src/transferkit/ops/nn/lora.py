@@ -31,7 +31,7 @@ def lora(
     rank_stabilized: bool = False,
     layers: str | Sequence[str] | None = None,
     parts: Sequence[str] | None = ("q", "v"),
-) -> list[tuple[nn.Module, Part]]:
+) -> list[nn.Parameter]:
     """Add ``scale * B A x`` to the output of layers, with ``A`` of shape (rank, d_in) and ``B`` of shape (d_out, rank).
 
     Parameters
@@ -55,7 +55,8 @@ def lora(
 
     Returns
     -------
-    list of (layer, part)
+    list of Parameter
+        The new ones.
 
     Raises
     ------
@@ -94,9 +95,9 @@ def lora(
         raise ParamError(f"apply_edit: parts of lora must be None or a list out of 'q', 'k', 'v'. Got {parts!r}.")
     scale = (rank if alpha is None else alpha) / (math.sqrt(rank) if rank_stabilized else rank)
     fused = fused_qkv(module)
-    pairs: list[tuple[nn.Module, Part]] = []
+    new: list[nn.Parameter] = []
     for name, layer in _chosen(module, layers, parts):
-        part: Part
+        part: _LoRA
         if is_embedding(layer):
             part = _EmbeddingLoRA(layer, rank, scale)
         elif is_conv(layer):
@@ -106,8 +107,8 @@ def lora(
         else:
             part = _LinearLoRA(n_inputs(layer), n_outputs(layer), rank, scale, dropout)
         attach(layer, "lora", part)
-        pairs.append((layer, part))
-    return pairs
+        new.extend(part.parameters())
+    return new
 
 
 def _able(layer: nn.Module) -> bool:
@@ -123,7 +124,16 @@ def _chosen(module: nn.Module, layers: Any, parts: Sequence[str] | None) -> list
     return found or find(module, able=lambda m: id(m) in usable and _able(m) and not is_embedding(m))
 
 
-class _LinearLoRA(Part):
+class _LoRA(Part):
+    """What all have in common: they read the layer's input, and fold into its weight."""
+
+    reads_input = True
+
+    def can_merge(self, layer: nn.Module) -> bool:
+        return True
+
+
+class _LinearLoRA(_LoRA):
     """For dense layers."""
 
     def __init__(self, d_in: int, d_out: int, rank: int, scale: float, dropout: float) -> None:
@@ -141,9 +151,6 @@ class _LinearLoRA(Part):
     def forward(self, x: Tensor, output: Tensor) -> Tensor:
         return output + self.delta(x)
 
-    def can_merge(self, layer: nn.Module) -> bool:
-        return True
-
     def change(self) -> Tensor:
         """The change of the weight, of shape (d_out, d_in)."""
         return self.scale * self.up.weight @ self.down.weight
@@ -153,7 +160,7 @@ class _LinearLoRA(Part):
             weight_of(layer).add_(self.change())
 
 
-class _SliceLoRA(Part):
+class _SliceLoRA(_LoRA):
     """For dense layers that make query, key and value in one: one pair of matrices for each slice that is adapted."""
 
     def __init__(self, layer: nn.Module, rank: int, scale: float, dropout: float, parts: Sequence[str]) -> None:
@@ -169,16 +176,13 @@ class _SliceLoRA(Part):
             slices[k] = slices[k] + pair.delta(x)
         return torch.cat(slices, dim=-1)
 
-    def can_merge(self, layer: nn.Module) -> bool:
-        return True
-
     def merge(self, layer: nn.Module) -> None:
         with torch.no_grad():
             for part, pair in self.named_children():
                 weight_of(layer).chunk(3)[_QKV.index(part)].add_(pair.change())
 
 
-class _ConvLoRA(Part):
+class _ConvLoRA(_LoRA):
     """For convolutions: `rank` channels a group, by the layer's own kernel size, stride, padding and dilation."""
 
     def __init__(self, layer: nn.Conv2d, rank: int, scale: float, dropout: float) -> None:
@@ -197,9 +201,6 @@ class _ConvLoRA(Part):
     def forward(self, x: Tensor, output: Tensor) -> Tensor:
         return output + self.scale * self.up(self.down(self.dropout(x)))
 
-    def can_merge(self, layer: nn.Module) -> bool:
-        return True
-
     def merge(self, layer: nn.Module) -> None:
         with torch.no_grad():
             down = self.down.weight.unflatten(0, (self.groups, -1)).flatten(2)  # groups, rank, d_in/groups * k * k
@@ -207,7 +208,7 @@ class _ConvLoRA(Part):
             weight_of(layer).add_(self.scale * (up @ down).reshape(layer.weight.shape))
 
 
-class _EmbeddingLoRA(Part):
+class _EmbeddingLoRA(_LoRA):
     """For embeddings: ``A`` is a table with `rank` columns."""
 
     def __init__(self, layer: nn.Embedding, rank: int, scale: float) -> None:
@@ -219,9 +220,6 @@ class _EmbeddingLoRA(Part):
 
     def forward(self, x: Tensor, output: Tensor) -> Tensor:
         return output + self.scale * functional.embedding(x, self.down, self.padding_idx) @ self.up.T
-
-    def can_merge(self, layer: nn.Module) -> bool:
-        return True
 
     def merge(self, layer: nn.Module) -> None:
         with torch.no_grad():

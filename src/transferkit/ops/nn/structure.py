@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ...core.constraints import Rule
 from ...core.errors import ParamError
 
-__all__ = ["InputPart", "Part", "attach", "check_option", "find", "first_tensor", "matches", "parts_of", "replace"]
+__all__ = ["InputPart", "Part", "attach", "check_option", "detach", "find", "first_tensor", "matches", "parts_of", "replace"]
 
 
 class Part(nn.Module, ABC):
@@ -27,17 +27,23 @@ class Part(nn.Module, ABC):
     Attributes
     ----------
     order : int
-        Which edit of the module it belongs to, counted from 0.
+        Which edit of the module it belongs to, counted from 0; -1 is none yet.
     edit : dict
         That edit, as JSON.
     used : bool
         Whether a forward pass came by. A layer whose weight is read by its parent, and which is never called, has parts
         that are never used: `transferkit.ops.nn.edits.unused` finds them.
+    reads_input : bool
+        Whether the layer's input enters the change.
+    of_parent : bool
+        Whether it sits on a child of the layer that it belongs to (between a normalisation and its built-in activation).
     """
 
-    order: int = 0
+    order: int = -1
     edit: Mapping[str, Any] = {}
     used: bool = False
+    reads_input: bool = False
+    of_parent: bool = False
 
     @abstractmethod
     def forward(self, x: Any, output: Tensor) -> Tensor:
