@@ -302,9 +302,9 @@ def check_network_learns(subject: Subject) -> None:
     """On a task that the source model's features make easy, it fits its own rows, and new ones."""
     for name, task in tasks_of(subject):
         model = fitted(subject, name)
-        limit = 0.5 if name == "regression" else 0.8
-        assert model.score(task.X, task.y) > limit, f"{model.score(task.X, task.y):.2f} on its own rows ({name})"
-        assert model.score(task.X_new, task.y_new) > limit - 0.1, f"{model.score(task.X_new, task.y_new):.2f} ({name})"
+        own, new = (0.5, 0.3) if name == "regression" else (0.8, 0.55)
+        assert model.score(task.X, task.y) > own, f"{model.score(task.X, task.y):.2f} on its own rows ({name})"
+        assert model.score(task.X_new, task.y_new) > new, f"{model.score(task.X_new, task.y_new):.2f} on new rows ({name})"
 
 
 def check_network_transfers(subject: Subject) -> None:

@@ -36,11 +36,14 @@ class Kind:
         and numbers to regress on.
     fresh, learned : callable
         The source model before and after it has learned its own task, each time a new object (or a name).
+    few : int
+        Rows of the related task with which it takes what the source model has learned.
     """
 
     rows: Callable[[int, int], tuple[Any, np.ndarray, np.ndarray, np.ndarray]]
     fresh: Callable[[], Any]
     learned: Callable[[], Any]
+    few: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def table(y: np.ndarray) -> np.ndarray:
 @cache
 def related(kind: str, seed: int) -> Task:
     """Few rows of another task, to which what the source model has learned is the key."""
-    (X, _, y, _), (X_new, _, y_new, _) = KINDS[kind].rows(20, 100 + seed), KINDS[kind].rows(200, 200 + seed)
+    (X, _, y, _), (X_new, _, y_new, _) = KINDS[kind].rows(KINDS[kind].few, 100 + seed), KINDS[kind].rows(200, 200 + seed)
     return Task(X, y, X_new, y_new)
 
 
@@ -150,18 +153,18 @@ def learned_vector_net() -> nn.Module:
 
 
 def image_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Classes are lying, standing and slanting bars; the related task is lying or standing against two kinds of slant."""
+    """Classes are lying, standing and slanting bars; the related task is a half turn: lying or rising against the others."""
     rng = np.random.default_rng(seed)
     shape = rng.integers(0, 4, n)
     shape[:8] = [0, 1, 2, 3] * 2
-    X = rng.integers(0, 90, size=(n, 8, 8)).astype(np.uint8)
+    X = rng.integers(0, 160, size=(n, 8, 8)).astype(np.uint8)
     top, left, size = rng.integers(0, 4, n), rng.integers(0, 4, n), 5
     for k in range(n):
         step = np.arange(size)
         rows = {0: np.full(size, 2), 1: step, 2: step, 3: step[::-1]}[int(shape[k])] + top[k]
         columns = {0: step, 1: np.full(size, 2), 2: step, 3: step}[int(shape[k])] + left[k]
         X[k, np.minimum(rows, 7), np.minimum(columns, 7)] = 255
-    return X, np.minimum(shape, 2), (shape >= 2).astype(int), shape / 2 + 0.25
+    return X, np.minimum(shape, 2), shape % 2, shape / 2 + 0.25
 
 
 class ImageNet8(nn.Module):
@@ -187,7 +190,7 @@ def learned_image_net() -> nn.Module:
 
 # Text: words of four topics ------------------------------------------------------------------------------------------
 
-TOPICS = [[f"{topic}{k}" for k in range(6)] for topic in ("sea", "sky", "ore", "oak")]
+TOPICS = [[f"{topic}{k}" for k in range(15)] for topic in ("sea", "sky", "ore", "oak")]
 
 
 def text_rows(n: int, seed: int) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -195,7 +198,7 @@ def text_rows(n: int, seed: int) -> tuple[list[str], np.ndarray, np.ndarray, np.
     rng = np.random.default_rng(seed)
     topic = rng.integers(0, 4, n)
     topic[:8] = [0, 1, 2, 3] * 2
-    texts = [" ".join(rng.choice(TOPICS[t], size=rng.integers(3, 7))) for t in topic]
+    texts = [" ".join(rng.choice(TOPICS[t], size=rng.integers(2, 4))) for t in topic]
     return texts, np.minimum(topic, 2), (topic >= 2).astype(int), topic / 2 + 0.25
 
 
@@ -216,12 +219,12 @@ def text_folder(trained: bool) -> str:
         tokenizer_object=tokens, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
     )
     config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
     body = seeded(lambda: BertModel(config, add_pooling_layer=False))
     if trained:
-        texts, _, _, numbers = text_rows(128, 7)
+        texts, _, _, numbers = text_rows(256, 7)
         batch = tokenizer(texts, padding=True, return_tensors="pt")
         batch.pop("token_type_ids", None)
 
@@ -244,7 +247,7 @@ def text_folder(trained: bool) -> str:
 
 
 KINDS: Mapping[str, Kind] = {
-    "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net())),
-    "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net())),
-    "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}"),
+    "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()), 20),
+    "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net()), 16),
+    "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}", 12),
 }

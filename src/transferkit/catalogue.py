@@ -20,7 +20,7 @@ SETTINGS = (
     "unsupervised", "few_label", "supervised", "source_free", "test_time", "multi_source", "partial", "open_set",
     "label_shift", "heterogeneous",
 )  # fmt: skip
-TASKS = ("classification", "regression")
+TASKS = ("classification", "regression", "segmentation", "detection", "tokens")
 DATA = ("vectors", "images", "text", "series", "graph", "relations")
 PROTOCOLS = ("Transfer", "ModelTransfer", "MultiTask", "MetaLearner", "Continual", "Selector")
 COSTS = ("n", "n^2", "n^3")

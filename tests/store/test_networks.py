@@ -1,6 +1,7 @@
 """Saved networks: rebuilt from JSON and safetensors alone, to the last bit, without what they were made from."""
 
 import hashlib
+import importlib.util
 import json
 import shutil
 import socket
@@ -20,8 +21,10 @@ import transferkit
 from transferkit import CORAL, DataError, FeatureExtraction, FineTuning, ParamError
 from transferkit.engine.backbones import load_backbone
 from transferkit.ops.nn.edits import apply_edit
+from transferkit.ops.nn.heads import Head
 from transferkit.store import read_manifest
 
+needs_timm = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
 VECTORS, IMAGES, TEXT = (networks.easy(kind) for kind in ("vectors", "images", "text"))
 
 
@@ -42,6 +45,15 @@ class Own(nn.Module):
     def forward(self, x):
         z = self.second(torch.relu(self.first(x)))[:, self.order]
         return torch.relu(self.third(z)) * self.gain.float()
+
+
+class Edited(bad_networks.GoodNetwork):
+    """With adapters in the source model."""
+
+    def _edit(self, fit):
+        for edit in ({"edit": "lora", "rank": 2}, {"edit": "scale_shift"}):
+            apply_edit(fit.network.body, edit)
+            fit.network.edits.append(edit)
 
 
 @pytest.fixture(autouse=True)
@@ -130,12 +142,11 @@ def test_statistics_of_batch_normalisation_come_back(batch_norm, tmp_path):
         assert loaded.network_.state_dict()[name].dtype == value.dtype
 
 
-@pytest.mark.parametrize("head", ["logistic", "ridge", "mlp", "adapter", "cosine", "conv"])
+@pytest.mark.parametrize("head", ["logistic", "ridge", "mlp", "adapter", "cosine", pytest.param("conv", marks=needs_timm)])
 def test_every_head_comes_back(head, tmp_path):
     if head == "conv":
-        pytest.importorskip("timm")
-        name, task = "timm:test_resnet?pretrained=false", networks.easy("images", n=24)
-        model = fit(name, task, FeatureExtraction, head=head)
+        name, task = "timm:test_resnet?pretrained=false&pool=none", networks.easy("images", n=24)
+        model = fit(name, task, head=head)
         same(transferkit.load(transferkit.save(model, tmp_path / "m")), model, task.X_new)
         return
     model = fit(networks.vector_net(), VECTORS, FeatureExtraction, head=head)
@@ -163,8 +174,8 @@ def test_a_backbone_with_its_classifier_off_comes_back_in_another_one(tmp_path):
     assert transferkit.load(folder, modules={"Sequential": source}).source is source
 
 
+@needs_timm
 def test_an_image_backbone_by_name_is_rebuilt_from_the_folder_alone(tmp_path):
-    pytest.importorskip("timm")
     model = fit("timm:test_resnet?pretrained=false", networks.easy("images", n=24))
     folder = transferkit.save(model, tmp_path / "m")
     loaded = transferkit.load(folder)
@@ -180,8 +191,8 @@ def test_an_image_backbone_by_name_is_rebuilt_from_the_folder_alone(tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["arrays.safetensors", "manifest.json", "tensors.safetensors"]
 
 
+@needs_timm
 def test_weights_from_a_file_are_not_needed_again(tmp_path):
-    pytest.importorskip("timm")
     weights = tmp_path / "weights.safetensors"
     made = load_backbone("timm:test_resnet?pretrained=false", layers=["out"]).body.model
     safetensors.torch.save_file(made.state_dict(), weights)
@@ -191,6 +202,7 @@ def test_weights_from_a_file_are_not_needed_again(tmp_path):
     same(transferkit.load(folder), model, IMAGES.X_new)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="transformers is not installed")
 def test_a_text_model_brings_its_tokenizer(tmp_path):
     home = shutil.copytree(networks.text_folder(True), tmp_path / "bert")
     model = fit(f"hf:{home}", TEXT)
@@ -199,8 +211,8 @@ def test_a_text_model_brings_its_tokenizer(tmp_path):
     same(transferkit.load(folder), model, TEXT.X_new)
 
 
+@needs_timm
 def test_another_process_predicts_the_same(tmp_path):
-    pytest.importorskip("timm")
     model = fit("timm:test_resnet?pretrained=false", networks.easy("images", n=24))
     transferkit.save(model, tmp_path / "m")
     np.save(tmp_path / "X.npy", IMAGES.X_new)
@@ -214,12 +226,6 @@ def test_another_process_predicts_the_same(tmp_path):
 
 
 def test_edits_are_made_again(tmp_path, monkeypatch):
-    class Edited(bad_networks.GoodNetwork):
-        def _edit(self, fit):
-            edit = {"edit": "lora", "rank": 2}
-            apply_edit(fit.network.body, edit)
-            fit.network.edits.append(edit)
-
     bad_estimators.pass_as_ours(Edited, monkeypatch)
     model = fit(networks.vector_net(), cls=Edited)
     assert any("lora" in name for name in model.network_.state_dict())
@@ -228,8 +234,8 @@ def test_edits_are_made_again(tmp_path, monkeypatch):
     same(loaded, model, VECTORS.X_new)
 
 
+@needs_timm
 def test_a_backbone_object_as_source_is_rebuilt_from_its_spec(tmp_path):
-    pytest.importorskip("timm")
     model = fit(load_backbone("timm:test_resnet?pretrained=false"), networks.easy("images", n=24))
     loaded = transferkit.load(transferkit.save(model, tmp_path / "m"))
     same(loaded, model, IMAGES.X_new)
@@ -255,14 +261,23 @@ def test_tensors_come_back_exactly(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_heads_and_linear_layers_come_back(tmp_path):
+    model = fit(networks.vector_net())
+    model.other_ = [nn.Linear(3, 2, bias=False), Head(4, 2, "adapter", batch_norm=True).eval()]
+    loaded = transferkit.load(transferkit.save(model, tmp_path / "m"), modules={"Sequential": networks.vector_net()})
+    for a, b, x in zip(loaded.other_, model.other_, (torch.randn(5, 3), torch.randn(5, 4))):
+        assert torch.equal(a(x), b(x))
+        assert not a.training
+
+
 def test_other_modules_and_heads_are_refused_by_place(tmp_path):
     model = fit(networks.vector_net())
-    model.critic_ = nn.Linear(2, 2)
-    with pytest.raises(DataError, match=r"FineTuning\.critic_ must hold .*Got torch\.nn\.modules\.linear\.Linear"):
+    model.critic_ = nn.Tanh()
+    with pytest.raises(DataError, match=r"FineTuning\.critic_ must be .*Got torch\.nn\.modules\.activation\.Tanh"):
         transferkit.save(model, tmp_path / "m")
     del model.critic_
-    model.network_.head = nn.Linear(16, 3)
-    with pytest.raises(DataError, match=r"FineTuning\.network_\.head must be a Head"):
+    model.network_.head = nn.Bilinear(2, 2, 3)
+    with pytest.raises(DataError, match=r"FineTuning\.network_\.head must be a head of transferkit"):
         transferkit.save(model, tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
@@ -314,8 +329,10 @@ def network_node(manifest):
         lambda m: network_node(m).pop("about"),
         lambda m: network_node(m).update(about={"is": "dict", "items": []}),
         lambda m: m["files"].pop("tensors.safetensors"),
+        lambda m: m.update(json.loads(json.dumps(m).replace("transferkit.ops.nn.heads:Head", "torch.nn:Bilinear"))),
+        lambda m: m.update(json.loads(json.dumps(m).replace("transferkit.ops.nn.heads:Head", "transferkit.ops.nn.heads:nn"))),
     ],
-    ids=["one missing", "wrong name", "no description", "empty description", "no file"],
+    ids=["one missing", "wrong name", "no description", "empty description", "no file", "foreign head", "no head"],
 )
 def test_a_description_that_does_not_fit_is_refused(saved, change):
     manifest = json.loads((saved / "manifest.json").read_text())

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -98,13 +98,14 @@ class Fit:
 
 def _has_proba(self: Any) -> bool:
     labels = getattr(self, "labels_", None)
-    return self.task != "regression" if labels is None else labels.kind != "regression"
+    return self.task != "regression" if labels is None else labels.kind in ("classification", "multilabel")
 
 
 class NetworkTransfer(BaseEstimator, ABC):
     """A trained network carried over to labelled target rows (protocol ModelTransfer).
 
-    A subclass writes ``_objective``, and, where it needs to, ``_edit``, ``_plan``, ``_streams`` and ``_finish``.
+    A subclass writes ``_objective``, and, where it needs to, ``_edit``, ``_plan``, ``_streams`` and ``_finish``. One whose
+    labels are not one a row writes ``_check_input``, ``_rows``, ``_read_labels``, ``_judge`` and the methods of use too.
     """
 
     source: Any
@@ -141,7 +142,7 @@ class NetworkTransfer(BaseEstimator, ABC):
         where = f"{type(self).__name__}.fit"
         training = Training() if self.training is None else copy.copy(self.training)
         _check_training(where, training)
-        X = check_input(where, X)
+        X = self._check_input(where, X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
@@ -168,14 +169,9 @@ class NetworkTransfer(BaseEstimator, ABC):
     def _begin(self, where: str, X: Any, y: Any, training: Training, seed: int) -> Fit:
         """Backbone, labels, rows and the network before training."""
         place = find_place(training.device, training.precision, training.channels_last)
-        options = self._backbone_options()
-        if isinstance(self.source, nn.Module):
-            options["sample"] = X[0]
-        backbone = load_backbone(self.source, **options)
-        rows = as_rows(where, X, backbone)
-        labels = find_labels(where, y, len(rows), self.task)
-        values = as_values(y)
-        rows.y = labels.encode(values)
+        backbone = self._load(X)
+        rows = self._rows(where, X, backbone)
+        labels, values = self._read_labels(where, y, X, rows)
         train, held = _split(where, rows, values, labels, training, seed)
         network = self._network(backbone, labels)
         return Fit(
@@ -195,7 +191,7 @@ class NetworkTransfer(BaseEstimator, ABC):
             groups=groups,
             plan=plan,
             seed=fit.seed,
-            validate=_validator(objective, fit) if len(fit.held) else None,
+            validate=(lambda: self._judge(fit, objective)) if len(fit.held) else None,
             key=self._key(),
         )
         table = plan.table(fit.network, groups, loop.lr)
@@ -215,6 +211,32 @@ class NetworkTransfer(BaseEstimator, ABC):
     def _backbone_options(self) -> dict[str, Any]:
         """Options of `load_backbone` that follow from the parameters."""
         return {}
+
+    def _check_input(self, where: str, X: Any) -> Any:
+        """Rows that can be indexed, or an error."""
+        return check_input(where, X)
+
+    def _load(self, X: Any) -> Backbone:
+        """The source model."""
+        options = self._backbone_options()
+        if isinstance(self.source, nn.Module):
+            options["sample"] = X[0]
+        return load_backbone(self.source, **options)
+
+    def _rows(self, where: str, X: Any, backbone: Backbone) -> Rows:
+        """Checked input as the source model takes it."""
+        return as_rows(where, X, backbone)
+
+    def _read_labels(self, where: str, y: Any, X: Any, rows: Rows) -> tuple[Labels, Array]:
+        """What the labels are, and their values; sets ``rows.y``."""
+        labels, values = find_labels(where, y, len(rows), self.task), as_values(y)
+        rows.y = labels.encode(values)
+        return labels, values
+
+    def _judge(self, fit: Fit, objective: Objective) -> float:
+        """Score on the rows that were held back."""
+        outputs = outputs_of(objective, objective.predict_step, fit.held, fit.place)
+        return fit.labels.score(fit.y_held, fit.labels.predict(outputs))
 
     def _network(self, backbone: Backbone, labels: Labels) -> Network:
         """Body and head before training."""
@@ -256,14 +278,14 @@ class NetworkTransfer(BaseEstimator, ABC):
     def _outputs(self, X: Any, method: str, forward: str = "forward") -> Array:
         check_is_fitted(self, "network_")
         where = f"{type(self).__name__}.{method}"
-        X = check_input(where, X)
+        X = self._check_input(where, X)
         wanted = getattr(self, "n_features_in_", None)
         if wanted is not None and hasattr(X, "shape") and X.shape[1:] != (wanted,):
             raise DomainError(f"{where}: X must have {wanted} features, as in fit. Got shape {tuple(X.shape)}.")
         training = Training() if self.training is None else self.training
         place = find_place(training.device, training.precision, training.channels_last)
         place.put(self.network_)
-        rows = as_rows(where, X, self.network_.backbone)
+        rows = self._rows(where, X, self.network_.backbone)
         call = getattr(self.network_, forward)
         return outputs_of(self.network_, call, rows, place, max(64, training.batch_size), training.workers)
 
@@ -324,11 +346,3 @@ def _split(
     except ValueError as err:
         raise DomainError(f"{where}: X must have rows enough for training.validation={training.validation}. Got: {err}") from err
     return np.sort(train), np.sort(held)
-
-
-def _validator(objective: Objective, fit: Fit) -> Callable[[], float]:
-    def validate() -> float:
-        outputs = outputs_of(objective, objective.predict_step, fit.held, fit.place)
-        return fit.labels.score(fit.y_held, fit.labels.predict(outputs))
-
-    return validate

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from ..ops.nn.heads import Head
+from ..ops.nn.heads import DenseHead, Head
 from .backbone import Backbone, Group
 from .backbones.grouping import regroup
 
@@ -22,8 +22,8 @@ class Network(nn.Module):
     ----------
     backbone : Backbone
         Its body is copied: what the caller holds stays as it is.
-    head : Head
-        From ``backbone.n_features`` to the outputs.
+    head : Head or DenseHead
+        From ``backbone.n_features``, or from what it reads of the body, to the outputs.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Network(nn.Module):
         Structural changes made to the body since (adapters and the like), as `transferkit.ops.nn` replays them.
     """
 
-    def __init__(self, backbone: Backbone, head: Head) -> None:
+    def __init__(self, backbone: Backbone, head: Head | DenseHead) -> None:
         super().__init__()
         self.body = copy.deepcopy(backbone.body)
         self.head = head
@@ -45,7 +45,10 @@ class Network(nn.Module):
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Parts from input to output, with full names; what was added to the body is in the part around it."""
+        """Parts from input to output, with full names; what was added to the body is in the part around it.
+
+        A head without parameters is no part: then the body has its own, as a detector has.
+        """
         own = [
             Group(g.name, tuple(f"body.{p}" for p in g.params), tuple(f"body.{m}" if m else "body" for m in g.modules))
             for g in regroup(self.backbone.groups, self.body)
@@ -55,15 +58,15 @@ class Network(nn.Module):
             tuple(f"head.{n}" for n, _ in self.head.named_parameters()),
             tuple(f"head.{n}" if n else "head" for n, _ in self.head.named_modules()),
         )
-        return (*own, head)
+        return (*own, head) if head.params else tuple(own)
 
     def features(self, x: Any) -> Tensor:
         """What the head gets, of shape (batch, n_features)."""
-        return self.body(x)
+        return self.head.read(self.body, x) if isinstance(self.head, DenseHead) else self.body(x)
 
     def forward(self, x: Any) -> Tensor:
         """Outputs of shape (batch, n_outputs)."""
-        return self.head(self.body(x))
+        return self.head(self.features(x))
 
     def as_backbone(self) -> Backbone:
         """The body as it is now, as the source of a further transfer. Its original classifier is left behind."""

@@ -102,11 +102,12 @@ def _choose(S: Array, y: Array, labels: Labels, kind: str, seed: int) -> float:
     if labels.kind == "classification":
         if np.bincount(codes).min() < n_folds:
             return 1.0
-        folds: Any = StratifiedKFold(n_folds, shuffle=True, random_state=seed % 2**32)
+        splitter: Any = StratifiedKFold(n_folds, shuffle=True, random_state=seed % 2**32)
     elif len(S) < 2 * n_folds:
         return 1.0
     else:
-        folds = KFold(n_folds, shuffle=True, random_state=seed % 2**32)
+        splitter = KFold(n_folds, shuffle=True, random_state=seed % 2**32)
+    folds = list(splitter.split(S, codes))
     if kind == "logistic" and labels.kind == "classification":
         with catch_warnings():
             simplefilter("ignore", ConvergenceWarning)  # far too weak a penalty may not converge; it then scores as it stands

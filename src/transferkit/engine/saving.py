@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import DataError
-from ..ops.nn.heads import Head
+from ..ops.nn.edits import apply_edit
 from .backbone import Backbone, weights_digest
 from .backbones import load_backbone, rebuild
 from .backbones.layers import LayerFeatures
 from .network import Network
 from .preprocess import preprocess_from
 
-__all__ = ["Tensors", "build_network", "build_source", "describe_network", "describe_source", "pack_tensors"]
+__all__ = [
+    "Tensors", "build_module", "build_network", "build_source", "describe_module", "describe_network", "describe_source",
+    "pack_tensors",
+]  # fmt: skip
 
 
 def pack_tensors(tensors: Mapping[str, Tensor]) -> bytes:
@@ -51,7 +56,7 @@ class Tensors:
 
 
 def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What a manifest says of a network, and its weights and buffers by name.
+    """What a manifest says of a network, and its weights and buffers by name. The head is one with a ``spec``.
 
     Parameters
     ----------
@@ -64,12 +69,7 @@ def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict
     DataError
         If it has parts that cannot be rebuilt: a head of another class, or state that is no tensor.
     """
-    if type(network.head) is not Head:
-        raise DataError(f"store.save: {place}.head must be a Head of transferkit. Got {type(network.head).__qualname__}.")
-    state = network.state_dict()
-    strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise DataError(f"store.save: {place} must hold tensors only. Got {type(state[strange[0]])} at {strange[0]}.")
+    state = _state(network, place)
     backbone, body = network.backbone, network.body
     chosen = isinstance(body, LayerFeatures)
     about = {
@@ -80,7 +80,7 @@ def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict
         "module": None if backbone.spec is not None else type(body.model if chosen else body).__name__,
         "features": {"layers": list(body.layers), "l2": body.l2, "pool": body.pool} if chosen else {},
         "edits": network.edits,
-        "head": network.head.spec,
+        "head": _describe_part(network.head, f"{place}.head"),
     }
     return about, state
 
@@ -101,18 +101,13 @@ def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules
     DataError
         If a module is needed and not given, or is of another structure than what was saved.
     """
-    from ..ops.nn.edits import apply_edit
-
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then replaced
-        network = Network(_skeleton(about, modules), Head(**about["head"]))
+        network = Network(_skeleton(about, modules), _build_part(about["head"]))
         for edit in about["edits"]:
             apply_edit(network.body, edit)
             network.edits.append(dict(edit))
-    for name, own in (*network.named_parameters(), *network.named_buffers()):
-        if name in state and own.dtype != state[name].dtype:
-            own.data = own.data.to(state[name].dtype)
     try:
-        network.load_state_dict(state, strict=True)
+        _fill(network, state)
     except RuntimeError as err:
         if about["module"] is None:
             raise
@@ -120,6 +115,69 @@ def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules
             f"store.load: modules[{about['module']!r}] must have the structure of the network that was saved. Got: {err}"
         ) from err
     return network.eval()
+
+
+def describe_module(module: nn.Module, place: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a manifest says of a small module beside the network (a head of transferkit, a linear layer), and its tensors.
+
+    Raises
+    ------
+    DataError
+        If it is any other module.
+    """
+    return _describe_part(module, place), _state(module, place)
+
+
+def build_module(about: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    """The module that `describe_module` described, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        module = _build_part(about)
+    _fill(module, state)
+    return module.eval()
+
+
+def _describe_part(module: nn.Module, place: str) -> dict[str, Any]:
+    kind = type(module)
+    if kind is nn.Linear:
+        given = {"in_features": module.in_features, "out_features": module.out_features, "bias": module.bias is not None}
+        return {"class": "Linear", "spec": given}
+    if _part(f"{kind.__module__}:{kind.__qualname__}") is not kind or not isinstance(getattr(module, "spec", None), dict):
+        raise DataError(
+            f"store.save: {place} must be a head of transferkit or a linear layer. Got {kind.__module__}.{kind.__qualname__}."
+        )
+    return {"class": f"{kind.__module__}:{kind.__qualname__}", "spec": module.spec}
+
+
+def _build_part(about: Mapping[str, Any]) -> nn.Module:
+    kind = nn.Linear if about["class"] == "Linear" else _part(str(about["class"]))
+    if kind is None:
+        raise ValueError(f"a head of the class {about['class']}")
+    return kind(**about["spec"])
+
+
+def _part(name: str) -> type[nn.Module] | None:
+    """A module class that a file of `transferkit.ops.nn` defines; None for anything else."""
+    module, _, kind = name.partition(":")
+    if not re.fullmatch(r"transferkit\.ops\.nn\.[a-z_]+", module):
+        return None
+    found = vars(importlib.import_module(module)).get(kind)
+    return found if isinstance(found, type) and issubclass(found, nn.Module) and found.__module__ == module else None
+
+
+def _state(module: nn.Module, place: str) -> dict[str, Tensor]:
+    state = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise DataError(f"store.save: {place} must hold tensors only. Got {type(value).__name__} at {name}.")
+    return state
+
+
+def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Weights and buffers, in the types that were saved; tied ones stay tied."""
+    for name, own in (*module.named_parameters(), *module.named_buffers()):
+        if name in state and own.dtype != state[name].dtype:
+            own.data = own.data.to(state[name].dtype)
+    module.load_state_dict(state, strict=True)
 
 
 def _skeleton(about: Mapping[str, Any], modules: Mapping[str, Any]) -> Backbone:

@@ -219,7 +219,9 @@ def spectrum(Z: Array, Y: Array) -> tuple[Array, Array, Array]:
 
 
 def principal_scores(Z: Array, n_components: int | float | None) -> Array:
-    """Rows in their leading principal components.
+    """Rows in their leading principal components, each with the sign that makes its largest score positive.
+
+    That sign depends on the rows' mutual position alone, not on the axes in which their features are written.
 
     Parameters
     ----------
@@ -234,4 +236,5 @@ def principal_scores(Z: Array, n_components: int | float | None) -> Array:
     if isinstance(n_components, float):
         held = np.cumsum(scores.var(axis=0))
         scores = scores[:, : np.searchsorted(held, n_components * held[-1]) + 1]
-    return scores
+    largest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
+    return scores * np.where(largest < 0, -1.0, 1.0)

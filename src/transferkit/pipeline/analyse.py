@@ -25,9 +25,14 @@ from .evaluate import METRIC, Evaluated
 from .prepare import Prepared
 from .select import Selected
 
-__all__ = ["SCHEMA", "deployable", "embedding", "facts_of", "predictions_csv", "write"]
+__all__ = [
+    "SCHEMA", "candidates_csv", "deployable", "embedding", "facts_of", "flat_picture", "predictions_csv", "write",
+]  # fmt: skip
 
 SCHEMA = 1
+_COLUMNS = (
+    "id", "class", "paradigm", "role", "status", "evidence", "changed", "estimate", "score", "params", "reason",
+)  # fmt: skip
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "POT", "joblib")
 
 
@@ -64,6 +69,7 @@ def facts_of(
             "features_out": int(prepared.source.X.shape[1]),
         },
         "estimator": {"name": _describe(selected.estimator), "source_score": round(selected.estimator_score, 6)},
+        **({} if prepared.model is None else {"model": prepared.model}),
         "gap": selected.gap,
         "candidates": evaluated.candidates,
         "guard": evaluated.guard,
@@ -122,7 +128,7 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     rows_t = np.sort(rng.permutation(len(Xt))[:most])
     found: dict[str, Any] = {
         "method": "PCA",
-        "before": _project(Xs[rows_s], Xt[rows_t]),
+        "before": flat_picture(Xs[rows_s], Xt[rows_t]),
         "after": None,
         "source_labels": np.asarray(prepared.source.y)[rows_s].tolist(),
         "target_labels": evaluated.predictions[evaluated.winner.candidate.id][rows_t].tolist(),
@@ -130,11 +136,12 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     model = evaluated.winner.model
     if evaluated.guard["adapted"] and hasattr(model, "transform"):
         after = (model.transform(Xs[rows_s], domain="source"), model.transform(Xt[rows_t], domain="target"))
-        found["after"] = _project(*after)
+        found["after"] = flat_picture(*after)
     return found
 
 
-def _project(Zs: Array, Zt: Array) -> dict[str, Any]:
+def flat_picture(Zs: Array, Zt: Array) -> dict[str, Any]:
+    """The first two principal components of the rows of both, scaled to the unit square."""
     Z = np.vstack([Zs, Zt])
     if not Z.std(axis=0).any():
         return {"source": [[0.0, 0.0]] * len(Zs), "target": [[0.0, 0.0]] * len(Zt)}
@@ -151,29 +158,18 @@ def write(
     """Lay everything into the run's folder; ``run.json`` comes last, so a folder that has it is complete."""
     model = deployable(prepared, evaluated.winner.model)
     store.save(model, folder / "model", overwrite=True, metadata={"method": evaluated.winner.candidate.card.name})
-    atomic_write(folder / "candidates.csv", _candidates_csv(facts["candidates"]))
+    atomic_write(folder / "candidates.csv", candidates_csv(facts["candidates"]))
     proba = model.method_.predict_proba(prepared.target.X) if hasattr(model.method_, "predict_proba") else None
     predicted = evaluated.predictions[evaluated.winner.candidate.id]
-    atomic_write(folder / "predictions.csv", predictions_csv(predicted, proba, prepared.classes))
+    names = prepared.names
+    atomic_write(folder / "predictions.csv", predictions_csv(predicted, proba, prepared.classes, names))
     atomic_write(folder / "MODEL_CARD.md", model_card(facts))
     atomic_write(folder / "report.html", render(facts, picture))
     atomic_write(folder / "run.json", json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def _candidates_csv(rows: Sequence[dict[str, Any]]) -> str:
-    columns = (
-        "id",
-        "class",
-        "paradigm",
-        "role",
-        "status",
-        "evidence",
-        "changed",
-        "estimate",
-        "score",
-        "params",
-        "reason",
-    )
+def candidates_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str] = _COLUMNS) -> str:
+    """One line a candidate."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)
@@ -182,12 +178,14 @@ def _candidates_csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def predictions_csv(predicted: Array, proba: Array | None, classes: Array | None) -> str:
-    """Columns ``prediction`` and, where the model has them, ``probability_<class>``; one line a row."""
+def predictions_csv(
+    predicted: Array, proba: Array | None, classes: Array | None, rows: Sequence[str] | None = None
+) -> str:
+    """Columns ``prediction`` and, where the model has them, ``probability_<class>``; one line a row, named by `rows`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     names = [] if proba is None or classes is None else [f"probability_{c}" for c in classes]
-    table.writerow(["prediction", *names])
+    table.writerow([*([] if rows is None else ["row"]), "prediction", *names])
     for k, value in enumerate(predicted.tolist()):
-        table.writerow([value, *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else [])])
+        table.writerow([*([] if rows is None else [rows[k]]), value, *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else [])])
     return text.getvalue()

@@ -27,7 +27,7 @@ TARGET_LABELS = ("auto", "none", "few", "test")
 MODELS = {
     "images": "timm:resnet18.a1_in1k",
     "text": "sentence:all-MiniLM-L6-v2",
-    "audio": "timm:resnet18.a1_in1k",
+    "audio": "timm:resnet18.a1_in1k?kind=audio",
 }
 
 
@@ -297,7 +297,10 @@ def _models(task: TransferTask, domains: Sequence[Domain]) -> tuple[str, ...]:
         return ()
     if kinds[0] not in MODELS:
         raise DomainError(f"{domains[-1].name}: must be images, texts or audio. Got {kinds[0]}.")
-    return tuple(MODELS[kinds[0]] if m == "auto" else _model_place(m) for m in task.models or ("auto",))
+    named = [MODELS[kinds[0]] if m == "auto" else _model_place(m) for m in task.models or ("auto",)]
+    if kinds[0] == "audio":
+        named = [m if "kind=" in m else f"{m}{'&' if '?' in m else '?'}kind=audio" for m in named]
+    return tuple(named)
 
 
 def _read(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:

@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
+from ..core.compose import TransferPipeline
 from ..core.errors import TransferError
 from ..core.protocols import Array
 from ..ops.accuracy_estimate import estimate_accuracy
@@ -20,7 +21,10 @@ from .select import ANCHOR
 from .strict_json import plain
 from .train import Trained
 
-__all__ = ["METRIC", "Evaluated", "evaluate", "score_held_back"]
+__all__ = [
+    "METRIC", "Evaluated", "changed", "class_hits", "confusion_of", "evaluate", "predict_once", "regression_of",
+    "score_held_back", "score_interval",
+]  # fmt: skip
 
 METRIC = {"classification": "accuracy", "regression": "r2"}
 
@@ -79,9 +83,9 @@ def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int, proposal
         candidates=rows,
         guard=choice.guard,
         verdict=_verdict(anchor, choice, estimates, scores, prepared),
-        per_class=_per_class(before, after, prepared),
-        confusion=_confusion(before, after, prepared),
-        regression=_regression(before, after, prepared, seed),
+        per_class=class_hits(before, after, prepared.held_back, prepared.classes),
+        confusion=confusion_of(before, after, prepared.held_back, prepared.classes),
+        regression=regression_of(before, after, prepared.held_back, prepared.kind, seed),
         predictions=predictions,
     )
 
@@ -116,18 +120,21 @@ def score_held_back(
 
     Accuracy has Wilson's interval, R^2 a bootstrap over the rows. Values that are all the same have no R^2: empty then.
     """
-    y, rows = held_back.y, held_back.rows
-    if prepared.kind == "regression" and (len(y) < 2 or y.min() == y.max()):
-        return {}  # R^2 compares with the spread of the truth, and there is none
-    found = {}
-    for name, predicted in predictions.items():
-        guess = predicted[rows]
-        if prepared.kind == "classification":
-            share = float((guess == y).mean())
-            found[name] = (share, _wilson(share, len(y)))
-        else:
-            found[name] = (float(r2_score(y, guess)), _bootstrap_r2(y, guess, seed))
-    return found
+    found = {
+        name: score_interval(held_back.y, predicted[held_back.rows], prepared.kind, seed)
+        for name, predicted in predictions.items()
+    }
+    return {name: score for name, score in found.items() if score is not None}
+
+
+def score_interval(y: Array, guess: Array, kind: str, seed: int) -> tuple[float, tuple[float, float]] | None:
+    """A score with its 95 % interval; None where values that are all the same have no R^2 to compare with."""
+    if kind == "classification":
+        share = float((guess == y).mean())
+        return share, _wilson(share, len(y))
+    if len(y) < 2 or y.min() == y.max():
+        return None
+    return float(r2_score(y, guess)), _bootstrap_r2(y, guess, seed)
 
 
 def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -169,7 +176,7 @@ def _row(
             "status": t.status,
             "reason": t.reason,
             "evidence": choice.evidence.get(name),
-            "changed": _changed(predictions.get(name), predictions[anchor.candidate.id], prepared.kind),
+            "changed": changed(predictions.get(name), predictions[anchor.candidate.id], prepared.kind),
             "estimate": estimate and estimate[0],
             "estimate_interval": estimate and list(estimate[1]),
             "score": score and score[0],
@@ -178,7 +185,7 @@ def _row(
     )
 
 
-def _changed(guess: Array | None, before: Array, kind: str) -> float | None:
+def changed(guess: Array | None, before: Array, kind: str) -> float | None:
     """Share of target rows that get another class; for a regression, the mean move in standard deviations."""
     if guess is None:
         return None
@@ -232,35 +239,51 @@ def _sentence(winner: Trained, adapted: bool, expected: Any, baseline: Any, basi
     return f"{known}, an estimate that speaks against it; {reason}."
 
 
-def _per_class(before: Array, after: Array, prepared: Prepared) -> list[dict[str, Any]] | None:
-    if prepared.held_back is None or prepared.classes is None:
+def predict_once(model: Any, X: Any) -> tuple[Array, Array | None]:
+    """Labels and, where there are any, probabilities of raw rows that pass through the network once."""
+    if isinstance(model, TransferPipeline):
+        X, model = model.transformer_.transform(X), model.method_
+        return model.predict(X), model.predict_proba(X) if hasattr(model, "predict_proba") else None
+    if not hasattr(model, "predict_proba"):
+        return model.predict(X), None
+    proba = model.predict_proba(X)  # a network's label is its most probable class
+    return model.classes_[proba.argmax(axis=1)], proba
+
+
+def class_hits(
+    before: Array | None, after: Array, held_back: HeldBack | None, classes: Array | None
+) -> list[dict[str, Any]] | None:
+    """Share of each class that is predicted right; `before` may be absent."""
+    if held_back is None or classes is None:
         return None
-    y, rows = prepared.held_back.y, prepared.held_back.rows
+    y, rows = held_back.y, held_back.rows
     found = []
-    for c in prepared.classes:
+    for c in classes:
         own = y == c
         if own.any():
-            hits = [float((p[rows][own] == c).mean()) for p in (before, after)]
+            hits = [None if p is None else float((p[rows][own] == c).mean()) for p in (before, after)]
             found.append({"class": c, "n": int(own.sum()), "before": hits[0], "after": hits[1]})
     return plain(found)
 
 
-def _confusion(before: Array, after: Array, prepared: Prepared) -> dict[str, Any] | None:
-    if prepared.held_back is None or prepared.classes is None:
+def confusion_of(
+    before: Array | None, after: Array, held_back: HeldBack | None, classes: Array | None
+) -> dict[str, Any] | None:
+    """Counts of true (rows) against predicted classes (columns)."""
+    if held_back is None or classes is None:
         return None
-    y, rows, labels = prepared.held_back.y, prepared.held_back.rows, prepared.classes
-    return plain(
-        {
-            "labels": labels,
-            "before": confusion_matrix(y, before[rows], labels=labels),
-            "after": confusion_matrix(y, after[rows], labels=labels),
-        }
-    )
+    y, rows = held_back.y, held_back.rows
+    counts = [None if p is None else confusion_matrix(y, p[rows], labels=classes) for p in (before, after)]
+    return plain({"labels": classes, "before": counts[0], "after": counts[1]})
 
 
-def _regression(before: Array, after: Array, prepared: Prepared, seed: int, most: int = 500) -> dict[str, Any] | None:
-    if prepared.held_back is None or prepared.kind != "regression":
+def regression_of(
+    before: Array | None, after: Array, held_back: HeldBack | None, kind: str, seed: int, most: int = 500
+) -> dict[str, Any] | None:
+    """True and predicted values of some held-back rows."""
+    if held_back is None or kind != "regression":
         return None
-    y, rows = prepared.held_back.y, prepared.held_back.rows
+    y, rows = held_back.y, held_back.rows
     shown = np.sort(np.random.default_rng(seed).permutation(len(y))[:most])
-    return plain({"truth": y[shown], "before": before[rows][shown], "after": after[rows][shown]})
+    guesses = [None if p is None else p[rows][shown] for p in (before, after)]
+    return plain({"truth": y[shown], "before": guesses[0], "after": guesses[1]})

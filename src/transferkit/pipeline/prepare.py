@@ -72,6 +72,8 @@ class Prepared:
         SHA-256 of what the methods see, so that a resumed run can tell whether the data changed.
     model : dict or None
         Name, weights and width of the network that made the features; None for tables.
+    names : list of str or None
+        What a table calls the target's rows; None where they are a table themselves.
     """
 
     source: Domain
@@ -86,6 +88,7 @@ class Prepared:
     n_features_in: int | None
     fingerprint: str
     model: dict[str, Any] | None = None
+    names: list[str] | None = None
 
 
 def prepare(defined: Defined) -> Prepared:
@@ -150,6 +153,7 @@ def prepare(defined: Defined) -> Prepared:
             ys, groups, moved.known_y, moved.mask,
         ),
         model=model,
+        names=sample_names(target.X, defined.task.target) if raw else None,
     )  # fmt: skip
 
 
@@ -279,9 +283,8 @@ def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> A
     return known
 
 
-def held_back_sum(prepared: Prepared) -> str:
+def held_back_sum(held: HeldBack | None) -> str:
     """SHA-256 of the held-back labels, for a resumed run to see that they are the same; tells nothing of them."""
-    held = prepared.held_back
     text = "" if held is None else json.dumps([held.rows.tolist(), held.y.tolist()])
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -6,23 +6,24 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from .. import __version__, catalogue
 from ..core.errors import DataError
 from ..core.files import atomic_write, make_folder
+from . import tuning
 from .analyse import SCHEMA, deployable, embedding, facts_of, write
-from .define import TransferTask, define
+from .define import Defined, TransferTask, define
 from .evaluate import evaluate
-from .prepare import held_back_sum, prepare
+from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
 from .select import select
+from .threads import one_thread
 from .train import train
+from .tuning.train import seconds_of
 
 __all__ = ["RunResult", "free_folder", "run"]
 
@@ -37,8 +38,8 @@ class RunResult:
     ----------
     facts : dict
         The content of ``run.json``.
-    model : TransferPipeline
-        The winner with its encoding; takes raw rows of the target.
+    model : fitted method
+        The winner, with its encoding where it works on numbers; takes raw rows of the target.
     folder : Path
         Where everything lies.
     """
@@ -120,45 +121,92 @@ def run(
 
     # Nothing is written before the task has proved to make sense; what is refused leaves no folder behind. One thread of
     # the linear algebra library throughout: rounding, and so the result, must not depend on the machine's load.
-    with threadpool_limits(limits=1):
+    with one_thread():
         tell("define")
         defined = define(task)
         tell("prepare")
-        prepared = prepare(defined)
+        prepared = prepare(defined) if task.sources else tuning.prepare(defined)
         state = {
             "schema": SCHEMA,
             "transferkit": __version__,
             "fingerprint": prepared.fingerprint,
-            "held_back": held_back_sum(prepared),
+            "held_back": held_back_sum(prepared.held_back),
             "options": task.options,
         }
         if resume:
             _same(folder, kept, state)
-        # Held-back labels are not at hand before the choice is made.
-        blind = replace(prepared, held_back=None)
-        tell("select")
-        selected = select(blind, task)
-        make_folder(folder)
-        if not resume:
-            state["command"] = command or "transferkit.run(task)"
-            _claim(folder, json.dumps(state, default=str))
-            _write_task(folder, task)
-        tell("train")
-        trained = train(
-            selected.candidates, blind, folder / "candidates",
-            seed=task.seed, jobs=task.jobs, budget=task.budget, progress=progress,
-        )  # fmt: skip
-        tell("evaluate")
-        named = task.methods[0] if task.methods is not None and len(task.methods) == 1 else None
-        proposal = None if named is None else f"{catalogue.card_of(named).name}-1"
-        evaluated = evaluate(trained, prepared, task.seed, proposal)
-        tell("analyse")
-        facts = facts_of(defined, prepared, selected, evaluated, command or "transferkit.run(task)")
-        write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
+
+        def begin() -> None:
+            make_folder(folder)
+            if not resume:
+                state["command"] = command or "transferkit.run(task)"
+                _claim(folder, json.dumps(state, default=str))
+                _write_task(folder, task)
+
+        walk = _Walk(task, defined, folder, command or "transferkit.run(task)", begin, tell, progress)
+        if isinstance(prepared, Prepared):
+            facts, model = _between_domains(walk, prepared)
+        else:
+            facts, model, seconds = _from_model(walk, prepared)
+            log += seconds
     log.append({"event": "done", "seconds_since_start": round(time.perf_counter() - clock, 3)})
     _write_log(folder, log)
     progress("analyse", len(STEPS), len(STEPS), "")
-    return RunResult(facts, deployable(prepared, evaluated.winner.model), folder)
+    return RunResult(facts, model, folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """What steps 3 to 6 share, whatever the source is."""
+
+    task: TransferTask
+    defined: Defined
+    folder: Path
+    command: str
+    begin: Callable[[], None]  # claims the folder, once there is something to do
+    tell: Callable[[str], None]
+    progress: Progress
+
+
+def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], Any]:
+    """The source is data: Transfer methods, judged by what the target shows of itself."""
+    task, folder = walk.task, walk.folder
+    # Held-back labels are not at hand before the choice is made.
+    blind = replace(prepared, held_back=None)
+    walk.tell("select")
+    selected = select(blind, task)
+    walk.begin()
+    walk.tell("train")
+    trained = train(
+        selected.candidates, blind, folder / "candidates",
+        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress,
+    )  # fmt: skip
+    walk.tell("evaluate")
+    named = task.methods[0] if task.methods is not None and len(task.methods) == 1 else None
+    proposal = None if named is None else f"{catalogue.card_of(named).name}-1"
+    evaluated = evaluate(trained, prepared, task.seed, proposal)
+    walk.tell("analyse")
+    facts = facts_of(walk.defined, prepared, selected, evaluated, walk.command)
+    write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
+    return facts, deployable(prepared, evaluated.winner.model)
+
+
+def _from_model(walk: _Walk, prepared: tuning.Tuning) -> tuple[dict[str, Any], Any, list[dict[str, Any]]]:
+    """The source is a pretrained network: ModelTransfer methods, judged on labels of the target set aside."""
+    task, folder = walk.task, walk.folder
+    blind = replace(prepared, held_back=None)
+    walk.tell("select")
+    selected = tuning.select(blind, task)
+    walk.begin()
+    home = folder / "candidates"
+    walk.tell("train")
+    trained = tuning.train(selected, blind, home, seed=task.seed, budget=task.budget, progress=walk.progress)
+    walk.tell("evaluate")
+    evaluated = tuning.evaluate(trained, selected, prepared, home, task.seed, walk.progress)
+    walk.tell("analyse")
+    facts = tuning.facts_of(walk.defined, prepared, selected, trained, evaluated, walk.command)
+    tuning.write(folder, facts, tuning.pictures(prepared, selected, evaluated, task.seed), prepared, evaluated)
+    return facts, evaluated.model, seconds_of(home, selected.candidates)
 
 
 def free_folder(name: str, under: Path | str = "runs") -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import drawing as draw
+from .learning import learning_chart
 from .pictures import embedding_charts
 from .words import (
     any_has,
@@ -68,17 +69,18 @@ def candidates_chart(facts: Mapping[str, Any]) -> draw.Chart | None:
     task, guard = facts.get("task") or {}, facts.get("guard") or {}
     name = task.get("metric")
     shown = shown_candidates(facts)
-    keys = [k for k in ("score", "estimate") if any_has(shown, k)]
+    keys = [k for k in ("score", "estimate", "validation") if any_has(shown, k)][:2]
     if not shown:
         return None
     if not keys:
         keys = ["evidence"] if any_has(shown, "evidence") else []
     if not keys:
         return None
-    offset = {keys[0]: 0.0} if len(keys) == 1 else {"score": -0.16, "estimate": 0.16}
+    offset = {keys[0]: 0.0} if len(keys) == 1 else {keys[0]: -0.16, keys[1]: 0.16}
     spoken = {
         "score": "held-back score (not used in the choice)",
         "estimate": "label-free estimate",
+        "validation": "score on validation rows",
         "evidence": "evidence",
     }
     floor = (
@@ -104,7 +106,7 @@ def candidates_chart(facts: Mapping[str, Any]) -> draw.Chart | None:
             role = c.get("role", "candidate")
             colours.append({"baseline": "@muted", "oracle": "@good"}.get(role, "@target"))
             symbols.append(
-                "triangle-left" if value < floor else "circle-open" if key == "estimate" and len(keys) > 1 else "circle"
+                "triangle-left" if value < floor else "circle-open" if key != keys[0] else "circle"
             )
         outline = [2 if symbol.endswith("open") else 0 for symbol in symbols]
         trace = draw.dots(x, y, text, color=colours, symbol=symbols, size=10, line={"width": outline})
@@ -327,7 +329,10 @@ def all_charts(
     """Every chart that the facts allow, by id, and the classes by which the picture of the domains can be coloured."""
     gap = facts.get("gap") or {}
     pictures, classes = embedding_charts(embedding, (facts.get("task") or {}).get("kind"))
-    single = (candidates_chart(facts), columns_chart(gap), shares_chart(gap), classes_chart(facts.get("per_class")))
+    single = (
+        candidates_chart(facts), columns_chart(gap), shares_chart(gap), classes_chart(facts.get("per_class")),
+        learning_chart(facts),
+    )  # fmt: skip
     found = [c for c in single if c is not None]
     found += [*pictures, *confusion_charts(facts.get("confusion")), *regression_charts(facts.get("regression"))]
     return {c["id"]: c for c in found}, classes

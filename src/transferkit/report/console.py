@@ -37,7 +37,7 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
         :most
     ]
     shown = [c for c in fitted if any(c is k for k in keep)]
-    has = {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "score")}
+    has = {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "validation", "score")}
     if (get_console().width if width is None else width) < 64:
         has["changed"], has["estimate"] = False, has["estimate"] and not has["score"]
     source, target = words.domains(facts)
@@ -60,6 +60,7 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
         ("evidence", "Evidence"),
         ("changed", "Changed"),
         ("estimate", "Estimate"),
+        ("validation", "Validation"),
         ("score", "Held-back"),
     ):
         if has[key]:
@@ -70,11 +71,14 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
         label = _safe(c.get("class") or c.get("method") or c.get("id")) + (
             f" [dim]{_safe(params)}[/dim]" if params else ""
         )
+        if c.get("model") == "from scratch":
+            label += " [dim]from scratch[/dim]"
         if c.get("role") in ("baseline", "oracle"):
             label += f" [dim]({c['role']})[/dim]"
         cells = {
             "evidence": words.number(c.get("evidence")), "changed": words.percent(c.get("changed"), 0),
-            "estimate": words.metric(c.get("estimate"), name), "score": words.metric(c.get("score"), name),
+            "estimate": words.metric(c.get("estimate"), name), "validation": words.metric(c.get("validation"), name),
+            "score": words.metric(c.get("score"), name),
         }  # fmt: skip
         row = [cells[key] for key in cells if has[key]]
         table.add_row("→" if chosen else "", label, *row, style="bold" if chosen else None)

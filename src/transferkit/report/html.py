@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from . import words
+from .learning import learning_view
 from .charts import MOST_CLASSES, MOST_ROWS, all_charts, candidate_name, shown_classes
 
 __all__ = ["render"]
@@ -17,7 +18,11 @@ __all__ = ["render"]
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def render(facts: Mapping[str, Any], embedding: Mapping[str, Any] | None = None) -> str:
+def render(
+    facts: Mapping[str, Any],
+    embedding: Mapping[str, Any] | None = None,
+    examples: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
     """The report of one run as HTML.
 
     Parameters
@@ -27,6 +32,9 @@ def render(facts: Mapping[str, Any], embedding: Mapping[str, Any] | None = None)
     embedding : mapping, optional
         Rows of both domains in two dimensions: ``before`` and ``after``, each with ``source`` and ``target`` lists of
         points; ``source_labels``, ``target_labels`` (predicted) and the ``method`` that made the picture.
+    examples : sequence of mapping, optional
+        Rows with their ``name``, what is ``predicted``, the ``truth`` (or None), and ``text``, or an ``image`` as a data URI
+        with ``width`` and ``height``.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def render(facts: Mapping[str, Any], embedding: Mapping[str, Any] | None = None)
     >>> "<h1>Keep the source model.</h1>" in page
     True
     """
-    from jinja2 import Environment
+    from jinja2 import DictLoader, Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
@@ -53,14 +61,15 @@ def render(facts: Mapping[str, Any], embedding: Mapping[str, Any] | None = None)
     scripts = [Markup(text) for text in (plotly, script) if text]
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {' '.join(map(_hash, scripts))}"
 
-    env = Environment(autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True)
+    parts = {p.name: p.read_text(encoding="utf-8") for p in here.iterdir() if p.name.endswith(".j2")}
+    env = Environment(loader=DictLoader(parts), autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {
         "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
         "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
     }  # fmt: skip
-    template = env.from_string(here.joinpath("report.html.j2").read_text(encoding="utf-8"))
+    template = env.get_template("report.html.j2")
     page = template.render(
-        **_view(facts), charts=charts, embedding=embedding or {}, colour_classes=colour_classes, policy=policy,
+        **_view(facts), charts=charts, embedding=embedding or {}, examples=examples or [], colour_classes=colour_classes, policy=policy,
         chart_json=Markup(_json(list(charts.values()))), style=Markup(style), scripts=scripts,
     )  # fmt: skip
     return page.strip().encode("utf-8", "replace").decode("utf-8")
@@ -81,7 +90,8 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "metric": lambda value: words.metric(value, name), "metric_name": words.metric_name(name),
         "interval": lambda value: words.interval(value, name), "candidate_name": candidate_name,
         "fitted": fitted, "unfitted": [c for c in candidates if c.get("status", "fitted") != "fitted"],
-        "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "score")},
+        "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "validation", "score")},
+        **learning_view(facts),
         "gap_words": words.gap_in_words(gap), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
         "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],
@@ -100,11 +110,16 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     name, key = task.get("metric"), "score" if verdict.get("basis") == "held-back labels" else "estimate"
     by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
     anchor, winner = by_id.get(guard.get("anchor")) or {}, by_id.get(guard.get("winner")) or {}
+    by_model = task.get("way") == "model"
+    key = "validation" if key == "estimate" and by_model else key
+    plain = anchor.get("class") if by_model and anchor.get("model") != "from scratch" else None
+    without = f"with {words.clean(plain)}" if plain else "from scratch" if by_model else "without adapting"
+    kept = "trained from scratch" if by_model else "the source's model, kept"
     rows = []
     for label, value, ends, kind in (
-        ("without adapting", verdict.get("baseline"), anchor.get(f"{key}_interval"), "before"),
+        (without, verdict.get("baseline"), anchor.get(f"{key}_interval"), "before"),
         (
-            f"with {words.clean(winner.get('class')) or 'adapting'}" if verdict.get("adapted") else "the source's model, kept",
+            f"with {words.clean(winner.get('class')) or 'adapting'}" if verdict.get("adapted") else kept,
             verdict.get("expected"), verdict.get("expected_interval"), "after",
         ),
     ):  # fmt: skip

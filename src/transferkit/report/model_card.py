@@ -43,6 +43,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
         ],
         ["## Intended use", _use(task, target)],
         ["## Data", *_data(task, facts.get("prepare") or {})],
+        ["## The source model", _source_model(facts)],
         ["## How it was chosen", *_choice(guard, winner, candidates)],
         ["## What was measured", *_measured(facts)],
         ["## Limits", *_limits(facts)],
@@ -73,8 +74,10 @@ def _use(task: Mapping[str, Any], target: str) -> str:
         return ""
     what = f"Predicts {_safe(task['label'])}" if task.get("label") else "Predicts the label"
     kind = f" ({_safe(task['kind'])})" if task.get("kind") else ""
-    return (
-        f"{what}{kind} for rows that come from where the rows of {_safe(target)} came from. "
+    here = f"{what}{kind} for rows that come from where the rows of {_safe(target)} came from. "
+    if task.get("way") == "model":
+        return f"{here}It is not meant for rows of another kind or place: run transferkit again for those."
+    return here + (
         "It is not meant for rows of the source, nor for a third domain: run transferkit again for those."
     )
 
@@ -105,6 +108,14 @@ def _data(task: Mapping[str, Any], prepare: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _source_model(facts: Mapping[str, Any]) -> str:
+    model, rule = facts.get("model") or {}, facts.get("rule") or {}
+    if not model:
+        return ""
+    lines = [f"{_safe(model.get('name'))}, weights with the SHA-256 {_safe(model.get('weights'))}."]
+    return _list([*lines, *map(_safe, rule.get("says") or ())])
+
+
 def _choice(guard: Mapping[str, Any], winner: Mapping[str, Any], candidates: list[Mapping[str, Any]]) -> list[str]:
     params = words.params_text(winner.get("params"))
     fitted = [c for c in candidates if c.get("status", "fitted") == "fitted"]
@@ -129,28 +140,33 @@ def _choice(guard: Mapping[str, Any], winner: Mapping[str, Any], candidates: lis
 def _measured(facts: Mapping[str, Any]) -> list[str]:
     task, guard, verdict = (facts.get(key) or {} for key in ("task", "guard", "verdict"))
     name = task.get("metric")
+    by_model = task.get("way") == "model"
+    second = "validation" if by_model else "estimate"
     rows = []
     for c in facts.get("candidates") or ():
         if c.get("id") in (guard.get("winner"), guard.get("anchor")):
             what = "this model" if c.get("id") == guard.get("winner") else "baseline"
             cells = []
-            for key in ("estimate", "score"):
+            for key in (second, "score"):
                 around = words.interval(c.get(f"{key}_interval"), name)
                 cells.append(words.metric(c.get(key), name) + (f" ({around})" if around else ""))
             rows.append([_safe(c.get("class")), what, *cells])
     said = {
         "held-back labels": "The verdict rests on held-back labels.",
         "label-free estimate": "The verdict rests on an estimate made without target labels.",
+        "validation rows": "The verdict rests on the rows that the choice was made on; none was held back.",
         "none": "Nothing could be measured or estimated on the target.",
     }.get(verdict.get("basis") or "", "")
     unit = _safe(words.metric_name(name))
-    return [_table(["Method", "", f"Label-free estimate ({unit})", f"On held-back labels ({unit})"], rows), said]
+    return [_table(["Method", "", f"{'On validation rows' if by_model else 'Label-free estimate'} ({unit})", f"On held-back labels ({unit})"], rows), said]
 
 
 def _limits(facts: Mapping[str, Any]) -> list[str]:
     task, verdict = facts.get("task") or {}, facts.get("verdict") or {}
     lines = []
-    if verdict.get("basis") not in (None, "held-back labels"):
+    if verdict.get("basis") == "validation rows":
+        lines.append("The numbers come from the rows that the choice was made on, so they flatter it a little.")
+    elif verdict.get("basis") not in (None, "held-back labels"):
         lines.append("No target label has confirmed these numbers.")
     lost = [
         _safe(r.get("class"))

@@ -66,7 +66,7 @@ _SKLEARN_PARTS = frozenset(
 )  # fmt: skip
 # Modules besides the methods' and the core's whose objects are plain state.
 _STATE = frozenset(
-    f"transferkit.{m}" for m in ("data.encode", "engine.freezing", "engine.labels", "engine.training")
+    f"transferkit.{m}" for m in ("data.encode", "engine.freezing", "engine.labels", "engine.masks", "engine.training")
 )
 _NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")
 

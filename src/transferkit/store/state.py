@@ -119,16 +119,16 @@ class Writer:
 
     def _deep(self, value: Any, place: str) -> dict[str, Any]:
         from ..engine.network import Network
-        from ..engine.saving import Tensor, describe_network
+        from ..engine.saving import Tensor, describe_module, describe_network
 
         if isinstance(value, Tensor):
             return {"is": "tensor", "name": self._tensor(value, place)}
-        if not isinstance(value, Network):
-            raise DataError(f"store.save: {place} must {_RULE}. Got {name_of(type(value))}.")
-        about, state = describe_network(value, place)
+        is_network = isinstance(value, Network)
+        about, state = (describe_network if is_network else describe_module)(value, place)
+        if is_network:
+            self.networks.append({"place": place, "backbone": about["backbone"], "weights": about["weights"]})
         names = {name: self._tensor(tensor, f"{place}.{name}") for name, tensor in state.items()}
-        self.networks.append({"place": place, "backbone": about["backbone"], "weights": about["weights"]})
-        return {"is": "network", "about": self.node(about, place), "state": names}
+        return {"is": "network" if is_network else "module", "about": self.node(about, place), "state": names}
 
     def _tensor(self, tensor: Any, place: str) -> str:
         name = _free(place, self.tensors)
@@ -236,8 +236,15 @@ class Reader:
     def _read_network(self, node: dict[str, Any]) -> Any:
         from ..engine.saving import build_network
 
-        state = {name: self._read_tensor({"name": key}) for name, key in node["state"].items()}
-        return build_network(self.value(node["about"]), state, self.modules)
+        return build_network(self.value(node["about"]), self._state(node), self.modules)
+
+    def _read_module(self, node: dict[str, Any]) -> Any:
+        from ..engine.saving import build_module
+
+        return build_module(self.value(node["about"]), self._state(node))
+
+    def _state(self, node: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._read_tensor({"name": key}) for name, key in node["state"].items()}
 
     def _read_source(self, node: dict[str, Any]) -> Any:
         from ..engine.saving import build_source

@@ -95,5 +95,5 @@ def test_it_learns_images_with_the_last_parts_and_leaves_no_hook():
 
 def test_layers_that_are_not_there_are_named():
     X, y = rows()
-    with pytest.raises(ParamError, match=r"DELTA\.fit: layers must be modules of the source model, such as .*'conv9'"):
+    with pytest.raises(ParamError, match=r"DELTA\.fit: layers must match modules, such as .*'conv9'"):
         DELTA(mlp_source(), layers=["conv9"], training=epochs(1)).fit(X, y)

@@ -6,6 +6,7 @@ from torch import nn
 
 from transferkit.ops.nn.channel_attention import channel_attention, loss_rises, map_distance
 from transferkit.ops.nn.feature_maps import changed_output, channel_axis
+from transferkit.ops.nn.structure import first_tensor
 
 
 def conv():
@@ -66,12 +67,13 @@ def test_distance_of_maps():
     torch.testing.assert_close(map_distance(now, known, one, 1), 4 * (now - known)[:, 1].square().mean())
 
 
-def test_the_first_part_of_a_tuple_is_what_is_changed():
-    class Pair(nn.Module):
+@pytest.mark.parametrize("wrap", [lambda x: (x, "more"), lambda x: {"first": x, "second": "more"}])
+def test_of_several_parts_the_first_is_changed(wrap):
+    class Several(nn.Module):
         def forward(self, x):
-            return x, "more"
+            return wrap(x)
 
-    pair = Pair()
-    with changed_output(pair, lambda z: z + 1):
-        assert pair(torch.zeros(1))[0].item() == 1
-    assert pair(torch.zeros(1))[0].item() == 0
+    several = Several()
+    with changed_output(several, lambda z: z + 1):
+        assert first_tensor(several(torch.zeros(1))).item() == 1
+    assert first_tensor(several(torch.zeros(1))).item() == 0

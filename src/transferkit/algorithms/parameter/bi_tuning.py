@@ -110,9 +110,11 @@ class BiTuning(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import BiTuning
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> model = BiTuning(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=20, lr=0.02))

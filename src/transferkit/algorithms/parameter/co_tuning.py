@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from ...engine.objective import Batch
 from ...engine.source_task import source_head_of, source_logits
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.label_shift import temperature
 
 CARD = {
     "class": "CoTuning",
@@ -114,10 +114,12 @@ class CoTuning(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import CoTuning
     >>> from transferkit.engine.backbones import load_backbone
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))
@@ -197,7 +199,7 @@ class CoTuning(NetworkTransfer):
             raise DomainError(
                 f"{where} must have labels in 0..{logits.shape[1] - 1}. Got {np.unique(y[known])[:5].tolist()}."
             )
-        return _temperature(logits.astype(np.float64), y[known])
+        return temperature(softmax(logits.astype(np.float64), axis=1), y[known])
 
 
 class _SourceTask(nn.Module):
@@ -211,15 +213,6 @@ class _SourceTask(nn.Module):
     def forward(self, batch: Batch, features: Tensor, outputs: Tensor, progress: float) -> dict[str, Tensor]:
         wanted = self.relationship[batch["target"].y]
         return {"source": self.trade_off * functional.cross_entropy(self.head(features).float(), wanted)}
-
-
-def _temperature(logits: Array, y: Array) -> float:
-    """The temperature of the least negative log-likelihood, within [0.02, 50]."""
-
-    def loss(log_t: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_t), axis=1)[np.arange(len(y)), y].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded").x))
 
 
 def _direct(P: Array, y: Array, seed: int) -> Array:
@@ -242,7 +235,7 @@ def _reverse(P: Array, y: Array, seed: int) -> Array:
         found.append((float(np.mean(held.argmax(axis=1) == y)), C, held))
     _, C, held = max(found, key=lambda f: f[0])  # the weakest penalty of the best
     W = LogisticRegression(C=C, fit_intercept=False, max_iter=5000).fit(P, y).coef_
-    p_t_given_s = softmax(_two_sided(W.T) / _temperature(held, y), axis=1)
+    p_t_given_s = softmax(_two_sided(W.T) / temperature(softmax(held, axis=1), y), axis=1)
     joint = (p_t_given_s * P.mean(axis=0)[:, None]).T
     return joint / joint.sum(axis=1, keepdims=True)
 

@@ -18,6 +18,7 @@ from ...engine.freezing import FreezePlan
 from ...engine.inference import outputs_of
 from ...engine.network import Network
 from ...engine.objective import Batch
+from ...engine.part_outputs import part_outputs
 from ...engine.probe import fit_probe
 from ...engine.rows import move
 from ...engine.supervised import Supervised
@@ -26,6 +27,7 @@ from ...ops.nn.channel_attention import channel_attention, loss_rises, map_dista
 from ...ops.nn.feature_maps import channel_axis
 from ...ops.nn.features import tap
 from ...ops.nn.penalties import half_squares
+from ...ops.nn.structure import find
 
 CARD = {
     "class": "DELTA",
@@ -55,7 +57,7 @@ class DELTA(NetworkTransfer):
     reg_head : float in [0, inf), default=0.01
         Strength of the pull of the head's weights to zero (beta).
     layers : int in [1, inf) or sequence of str, default=4
-        Whose outputs are compared: those of so many last parts of the body, or of these modules.
+        Whose outputs are compared: those of so many last parts of the body, or of the modules of these names or patterns.
     attention : bool, default=True
         Whether channels are weighted by how much the loss rises without them; False weights all alike.
     attention_rows : int in [1, inf), default=32
@@ -118,12 +120,14 @@ class DELTA(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import DELTA
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
-    >>> model = DELTA(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=20, lr=0.02))
+    >>> model = DELTA(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=40, lr=0.02))
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """
@@ -133,10 +137,7 @@ class DELTA(NetworkTransfer):
         **PLAN_RULES,
         "reg": Interval(float, 0),
         "reg_head": Interval(float, 0),
-        "layers": Either(
-            Interval(int, 1),
-            Fulfils("be a sequence of module names", lambda v: isinstance(v, (list, tuple)) and len(v) > 0),
-        ),
+        "layers": Either(Interval(int, 1), Fulfils("be a list of names", lambda v: isinstance(v, (list, tuple)) and v)),
         "attention": Boolean(),
         "attention_rows": Interval(int, 1),
     }
@@ -195,10 +196,9 @@ class DELTA(NetworkTransfer):
         sizes = {name: (axis, maps[name].shape[axis]) for name, axis in axes.items()}
         if isinstance(self.layers, int):
             sizes = dict(list(sizes.items())[-self.layers :])
-        elif len(sizes) < len(set(self.layers)):
-            idle = sorted(set(self.layers) - set(sizes))
+        if not sizes:
             raise ParamError(
-                f"DELTA.fit: layers must be modules that run when the network does. Got {idle}, which do not."
+                f"DELTA.fit: layers must name modules that run when the network does. Got {self.layers!r}."
             )
         if not self.attention:
             return {name: torch.full((n,), 1 / n, device=fit.place.device) for name, (_, n) in sizes.items()}
@@ -216,21 +216,9 @@ class DELTA(NetworkTransfer):
         }  # fmt: skip
 
     def _names(self, fit: Fit, body: nn.Module) -> list[str]:
-        modules = dict(body.named_modules())
-        if not isinstance(self.layers, int):
-            extra = [name for name in self.layers if name not in modules]
-            if extra:
-                known = ", ".join(list(modules)[1:9])
-                raise ParamError(
-                    f"DELTA.fit: layers must be modules of the source model, such as {known}. Got {extra[:5]}."
-                )
-            return list(self.layers)
-        found = []
-        for group in fit.network.backbone.groups:
-            inside = [m for m in group.modules if m and next(modules[m].parameters(), None) is not None]
-            outer = [m for m in inside if not any(m.startswith(f"{other}.") for other in inside)]
-            found += outer[-1:]
-        return found or [""]
+        if isinstance(self.layers, int):
+            return part_outputs(fit.network.backbone.groups, body)
+        return [name for name, _ in find(body, self.layers, where="DELTA.fit")]
 
 
 class _Behaviour(nn.Module):

@@ -11,6 +11,7 @@ from ...engine.backbone import Backbone
 from ...engine.backbones import identity_backbone
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.features import extract
+from ...engine.freezing import FreezePlan, make_plan
 from ...engine.labels import Labels
 from ...engine.network import Network
 from ...engine.preprocessing.numbers import VectorPreprocess
@@ -87,7 +88,8 @@ class FeatureExtraction(NetworkTransfer):
     -----
     With features ``z = (body(x) - mean) / deviation`` of the training rows, logistic regression minimises
     ``sum_i -log p(y_i | z_i) + reg/2 * ||W||^2``, ridge regression ``||Z W - Y||^2 + reg * ||W||^2`` with classes coded as
-    +1 and -1. Rows are not augmented: that is what lets them pass through the source model once.
+    +1 and -1. Rows are not augmented: that is what lets them pass through the source model once. Only "conv" passes them
+    in every epoch, since feature maps are too large to keep.
 
     References
     ----------
@@ -157,6 +159,8 @@ class FeatureExtraction(NetworkTransfer):
         return Network(backbone, Head(backbone.n_features, labels.n_outputs, kind, self.dropout, self.standardise))
 
     def _train(self, fit: Fit) -> dict[str, Any]:
+        if self.head == "conv":
+            return super()._train(fit)  # feature maps are too large to keep: they are computed in every epoch
         Z = extract(
             fit.backbone,
             fit.rows.X,
@@ -180,6 +184,9 @@ class FeatureExtraction(NetworkTransfer):
         facts = super()._train(alone)
         fit.network.head = alone.network.head
         return facts
+
+    def _plan(self, fit: Fit) -> FreezePlan:
+        return make_plan(fit.network.groups, "head", n_epochs=fit.training.n_epochs)
 
     def _objective(self, fit: Fit) -> Supervised:
         return Supervised(fit.network, fit.labels)

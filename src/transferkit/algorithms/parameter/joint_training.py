@@ -109,9 +109,11 @@ class JointTraining(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import Domain, JointTraining
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> body, source = nn.Sequential(nn.Linear(4, 16), nn.ReLU()), Domain(X, (X[:, 1] > 0).astype(int))

@@ -97,10 +97,12 @@ class LwF(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import LwF
     >>> from transferkit.engine.backbones import load_backbone
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))

@@ -90,9 +90,11 @@ class StochNorm(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import StochNorm
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU())

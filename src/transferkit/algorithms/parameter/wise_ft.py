@@ -100,9 +100,11 @@ class WiseFT(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import WiseFT
     >>> from transferkit.engine.training import Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> model = WiseFT(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=5))

@@ -109,7 +109,9 @@ def _holds_stack(module: nn.Module) -> bool:
 
 
 def _size(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+    """Number of parameters, without word vectors: a small transformer has more in these than in all of its layers."""
+    words = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Embedding))
+    return sum(p.numel() for p in module.parameters()) - words
 
 
 def timm_groups(model: nn.Module) -> tuple[Group, ...]:

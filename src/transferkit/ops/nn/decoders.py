@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .heads import DenseHead
 from .pyramid import FeatureMap, read_maps
 
 __all__ = ["DECODERS", "Decoder", "resize"]
@@ -18,7 +19,7 @@ DECODERS = ("fcn", "unet")
 _NARROWEST = 16
 
 
-class Decoder(nn.Module):
+class Decoder(DenseHead):
     """From the maps of a network to outputs at the finest of them.
 
     Parameters

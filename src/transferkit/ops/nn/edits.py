@@ -93,7 +93,7 @@ def apply_edit(module: nn.Module, edit: Mapping[str, Any], *, seed: int | None =
             torch.manual_seed(seed)
         trains = {id(p) for p in EDITS[name](module, **options)}
     for new in module.modules():
-        if isinstance(new, Part) and id(new) not in known or isinstance(new, StochNorm) and new.order < 0:
+        if (isinstance(new, Part) and id(new) not in known) or (isinstance(new, StochNorm) and new.order < 0):
             new.order, new.edit = order, copy.deepcopy(dict(edit))
     return [n for n, p in module.named_parameters() if id(p) in trains]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,9 +26,14 @@ def channel_axis(module: nn.Module, output: Tensor) -> int:
 
 @contextmanager
 def changed_output(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Within this context the module's output (of a tuple, its first part) is changed."""
+    """Within this context the module's output (of a tuple or mapping, its first part) is changed."""
 
     def hook(module: nn.Module, args: Any, output: Any) -> Any:
+        if isinstance(output, Mapping):
+            first = next(iter(output))
+            changed = copy(output)
+            changed[first] = change(output[first])
+            return changed
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
     handle = module.register_forward_hook(hook)

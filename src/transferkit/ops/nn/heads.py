@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["HEADS", "Head"]
+__all__ = ["HEADS", "DenseHead", "Head"]
 
 HEADS = ("linear", "mlp", "adapter", "cosine", "conv")
 
@@ -63,6 +64,22 @@ class Head(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Outputs of shape (batch, n_outputs) from features of shape (batch, n_features); a map (..., height, width) for conv."""
         return self.out(self.dropout(self.hidden(self.norm(z))))
+
+
+class DenseHead(nn.Module, ABC):
+    """A head that takes more of a body than its output: maps, token states, boxes.
+
+    Attributes
+    ----------
+    spec : dict
+        The constructor's parameters as JSON, so that ``type(head)(**spec)`` is the same skeleton.
+    """
+
+    spec: dict[str, Any]
+
+    @abstractmethod
+    def read(self, body: nn.Module, x: Any) -> Any:
+        """What `forward` takes, of a body and its input."""
 
 
 class _Residual(nn.Module):

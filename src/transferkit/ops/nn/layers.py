@@ -32,7 +32,7 @@ _MLP_OUT = (
 
 def is_linear(layer: nn.Module) -> bool:
     """Whether it is a dense layer: torch's ``Linear``, or ``Conv1D`` of transformers (the same with its weight turned)."""
-    return isinstance(layer, nn.Linear) and type(layer).forward is nn.Linear.forward or _is_conv1d(layer)
+    return (isinstance(layer, nn.Linear) and type(layer).forward is nn.Linear.forward) or _is_conv1d(layer)
 
 
 def _is_conv1d(layer: nn.Module) -> bool:
@@ -66,8 +66,7 @@ def is_embedding(layer: nn.Module) -> bool:
 def is_affine_norm(layer: nn.Module) -> bool:
     """Whether it is a normalisation with a learned scale and shift."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
-    named = type(layer).__name__ in ("LayerNorm2d", "LayerNormAct", "LayerNormAct2d")
-    return (isinstance(layer, kinds) or named) and layer.weight is not None and layer.bias is not None
+    return isinstance(layer, kinds) and all(p is not None and p.dim() == 1 for p in (layer.weight, layer.bias))
 
 
 def is_weighted(layer: nn.Module) -> bool:
@@ -101,7 +100,9 @@ def n_outputs(layer: nn.Module) -> int:
 def channel_dim(layer: nn.Module) -> int:
     """Which dimension of a layer's output its features or channels are, counted from 0 or, where negative, from the end."""
     kinds = (nn.Conv2d, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.InstanceNorm2d)
-    return 1 if isinstance(layer, kinds) or type(layer).__name__ in ("LayerNorm2d", "LayerNormAct2d") else -1
+    # Layer normalisations over the channels of images: timm and torchvision name them so, transformers has an attribute.
+    first = type(layer).__name__ in ("LayerNorm2d", "LayerNormAct2d")
+    return 1 if isinstance(layer, kinds) or first or getattr(layer, "data_format", "") == "channels_first" else -1
 
 
 def add_bias(layer: nn.Module) -> None:
@@ -140,7 +141,7 @@ def attention_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def mlp_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The second dense layers (or 1x1 convolutions) of a transformer's feed-forward parts: what goes in is the hidden activation."""
+    """Second dense layers (or 1x1 convolutions) of feed-forward parts: what goes in is the hidden activation."""
     found = [(n, m) for n, m in find(module, able=_is_pointwise) if matches(n, _MLP_OUT)]
     return [(n, m) for n, m in found if not matches(n, _ATTENTION_OUT)]
 

@@ -13,7 +13,16 @@ from torch.nn import functional
 from ...core.constraints import Boolean, Either, Interval, Nothing
 from ...core.errors import ParamError
 from .layers import (
-    attention, called, fused_qkv, is_conv, is_depthwise, is_embedding, is_linear, is_weighted, n_inputs, n_outputs, weight_of,
+    attention,
+    called,
+    fused_qkv,
+    is_conv,
+    is_depthwise,
+    is_embedding,
+    is_weighted,
+    n_inputs,
+    n_outputs,
+    weight_of,
 )  # fmt: skip
 from .structure import Part, attach, check_option, find
 

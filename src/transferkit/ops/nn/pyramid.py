@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ...core.errors import ParamError
-from .feature_maps import FeatureMaps
+from .inner_outputs import inner_outputs, look_inside
 
 __all__ = ["FeatureMap", "find_maps", "read_maps"]
 
@@ -59,7 +57,7 @@ def find_maps(body: nn.Module, x: Tensor) -> tuple[FeatureMap, ...]:
     ParamError
         If the network makes no maps.
     """
-    seen = _outputs(body, x)
+    seen = look_inside(body, x)
     size = (int(x.shape[-2]), int(x.shape[-1]))
     maps = {name: found for name, z in seen.items() if (found := _map_of(name, z, size)) is not None}
     listed = _listed(body, maps)
@@ -78,12 +76,8 @@ def find_maps(body: nn.Module, x: Tensor) -> tuple[FeatureMap, ...]:
 
 def read_maps(body: nn.Module, maps: Sequence[FeatureMap], x: Tensor) -> list[Tensor]:
     """The maps for a batch, each of shape (batch, channels, height, width)."""
-    kept = FeatureMaps(body, [m.name for m in maps])
-    try:
-        body(x)
-        return [_channels_first(kept.maps[m.name], m) for m in maps]
-    finally:
-        kept.close()
+    kept = inner_outputs(body, x, [m.name for m in maps])
+    return [_channels_first(kept[m.name], m) for m in maps]
 
 
 def _channels_first(z: Tensor, about: FeatureMap) -> Tensor:
@@ -93,32 +87,6 @@ def _channels_first(z: Tensor, about: FeatureMap) -> Tensor:
         return z.permute(0, 3, 1, 2)
     places = z[:, z.shape[1] - about.height * about.width :]
     return places.transpose(1, 2).reshape(len(z), about.channels, about.height, about.width)
-
-
-def _outputs(body: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """What every module puts out, in the order in which they finish."""
-    seen: dict[str, Tensor] = {}
-
-    def watch(name: str) -> Any:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple) and output else output
-            seen.pop(name, None)  # of a module that runs several times, the last
-            if isinstance(first, Tensor):
-                seen[name] = first
-
-        return hook
-
-    modes = {m: m.training for m in body.modules()}
-    hooks = [m.register_forward_hook(watch(n)) for n, m in body.named_modules() if n]
-    try:
-        with torch.no_grad():
-            body.eval()(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, mode in modes.items():
-            module.training = mode
-    return seen
 
 
 def _map_of(name: str, z: Tensor, size: tuple[int, int]) -> FeatureMap | None:

@@ -105,9 +105,7 @@ def _able(layer: nn.Module) -> bool:
     return plain and known
 
 
-def stoch_norm(
-    module: nn.Module, *, p: float = 0.5, layers: str | Sequence[str] | None = None
-) -> list[nn.Parameter]:
+def stoch_norm(module: nn.Module, *, p: float = 0.5, layers: str | Sequence[str] | None = None) -> list[nn.Parameter]:
     """Turn batch normalisations into `StochNorm`, with the same parameters, statistics and names.
 
     Parameters

@@ -18,7 +18,19 @@ from torch import Tensor, nn
 from ...core.constraints import Rule
 from ...core.errors import ParamError
 
-__all__ = ["InputPart", "Part", "attach", "check_option", "detach", "find", "first_tensor", "matches", "parts_of", "replace"]
+__all__ = [
+    "Hook",
+    "InputPart",
+    "Part",
+    "attach",
+    "check_option",
+    "detach",
+    "find",
+    "first_tensor",
+    "matches",
+    "parts_of",
+    "replace",
+]
 
 
 class Part(nn.Module, ABC):
@@ -57,6 +69,10 @@ class Part(nn.Module, ABC):
             What the layer made of it, after the parts that sit there since earlier.
         """
 
+    def register(self, layer: nn.Module, name: str) -> None:
+        """Let the layer call this part, which is its child of that name."""
+        layer.register_forward_hook(_AfterLayer(name), with_kwargs=True)
+
     def merge(self, layer: nn.Module) -> None:
         """Fold this part into the layer's own parameters. Only called where `can_merge` is true."""
         raise NotImplementedError
@@ -73,15 +89,19 @@ class InputPart(Part, ABC):
     def forward(self, x: Tensor, output: None = None) -> Tensor:
         """The changed input of the layer."""
 
+    def register(self, layer: nn.Module, name: str) -> None:
+        """Let the layer call this part before itself."""
+        layer.register_forward_pre_hook(_BeforeLayer(name), with_kwargs=True)
 
-class _Hook:
-    """Call a child of the layer by its name: holds no module, so that a deep copy of the layer calls its own child."""
+
+class Hook:
+    """Calls a child of the layer by its name. It holds no module, so that a deep copy of the layer calls its own child."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
-class _AfterLayer(_Hook):
+class _AfterLayer(Hook):
     def __call__(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         part = layer._modules[self.name]
         part.used = True
@@ -91,7 +111,7 @@ class _AfterLayer(_Hook):
         return part(x, output)
 
 
-class _BeforeLayer(_Hook):
+class _BeforeLayer(Hook):
     def __call__(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         part = layer._modules[self.name]
         part.used = True
@@ -126,10 +146,7 @@ def attach(layer: nn.Module, name: str, part: Part) -> str:
         part.to(device=place.device, dtype=place.dtype if place.is_floating_point() else None)
     part.train(layer.training)
     layer.add_module(free, part)
-    if isinstance(part, InputPart):
-        layer.register_forward_pre_hook(_BeforeLayer(free), with_kwargs=True)
-    else:
-        layer.register_forward_hook(_AfterLayer(free), with_kwargs=True)
+    part.register(layer, free)
     return free
 
 
@@ -139,7 +156,7 @@ def detach(layer: nn.Module, name: str) -> None:
         (layer._forward_hooks, layer._forward_hooks_with_kwargs),
         (layer._forward_pre_hooks, layer._forward_pre_hooks_with_kwargs),
     ):
-        for key in [k for k, hook in hooks.items() if isinstance(hook, _Hook) and hook.name == name]:
+        for key in [k for k, hook in hooks.items() if isinstance(hook, Hook) and hook.name == name]:
             del hooks[key]
             kwargs.pop(key, None)
     del layer._modules[name]

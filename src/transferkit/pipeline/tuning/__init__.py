@@ -2,8 +2,8 @@
 
 from .analyse import facts_of, pictures, write
 from .evaluate import evaluate
-from .prepare import prepare
+from .prepare import Tuning, prepare
 from .select import select
 from .train import train
 
-__all__ = ["evaluate", "facts_of", "pictures", "prepare", "select", "train", "write"]
+__all__ = ["Tuning", "evaluate", "facts_of", "pictures", "prepare", "select", "train", "write"]

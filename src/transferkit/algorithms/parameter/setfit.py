@@ -1,0 +1,170 @@
+"""SetFit: pairs of the few labelled rows teach the network which belong together; then a logistic head on its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...core.constraints import Either, Interval, Options
+from ...core.protocols import Array
+from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.freezing import FreezePlan
+from ...engine.inference import outputs_of
+from ...engine.labels import Labels
+from ...engine.network import Network
+from ...engine.objective import Batch, Objective, Step
+from ...engine.pairs import Pairs, pair_rows
+from ...engine.probe import fit_probe
+from ...engine.rows import Rows
+from ...engine.training import Training
+
+CARD = {
+    "class": "SetFit",
+    "protocol": "ModelTransfer",
+    "settings": ("few_label", "supervised"),
+    "tasks": ("classification",),
+    "data": ("vectors", "images", "text", "series"),
+    "needs": ("torch",),
+    "cost": "n",
+    "paper": "Tunstall et al. Efficient Few-Shot Learning Without Prompts. NeurIPS 2022 workshop ENLSP.",
+    "url": "https://arxiv.org/abs/2209.11055",
+}
+
+__all__ = ["SetFit"]
+
+_SAMPLING = ("rows", "classes", "oversampling", "undersampling", "unique")
+
+
+class SetFit(NetworkTransfer):
+    """Turn few labels into many pairs, same class or not, fine-tune the source model until its features tell which, fit a logistic head.
+
+    Parameters
+    ----------
+    source : str, Module or Backbone
+        The trained model, best one whose features were made to be compared, such as ``"sentence:all-MiniLM-L6-v2"``; see
+        `FineTuning`.
+    loss : {"cosine", "supcon"}, default="cosine"
+        "cosine": squared difference of a pair's cosine from 1 (same class) or 0. "supcon": supervised contrastive loss
+        over single rows of a batch, no pairs; an epoch is then one pass over the rows.
+    sampling : {"rows", "classes", "oversampling", "undersampling", "unique"}, default="rows"
+        Which pairs an epoch has. "rows": for every row `iterations` pairs of its class and as many with another class;
+        "classes": so many for every class (the paper's formula). "unique": all pairs there are, a row with itself
+        included; "undersampling": as many of each kind as the rarer kind has; "oversampling": as the more frequent has.
+    iterations : int in [1, inf), default=20
+        The paper's R, for "rows" and "classes".
+    temperature : float in (0, inf), default=0.07
+        For "supcon": lower looks harder at the most similar rows.
+    reg : float in (0, inf) or "cv", default=1.0
+        L2 penalty of the logistic head; "cv" chooses it by cross-validation within the training rows.
+    plan : str, mapping or FreezePlan, default="full"
+        What of the source model trains when; see `FineTuning`. The head is fitted at the end in any case.
+    lr_decay : float in (0, 1], default=1.0
+        Learning rate of each part as a multiple of that of the part after it.
+    batch_norm : {"frozen", "train", "off"}, default="frozen"
+        Whether batch normalisation keeps its statistics, follows the batches, or is left alone altogether.
+    training : Training, default=None
+        Of the source model. None is the paper's: one epoch (with "supcon" `iterations` of them) in batches of 16 pairs,
+        AdamW at 2e-5 with a tenth of warm-up and linear decay.
+    task : {"auto", "classification", "multilabel"}, default="auto"
+        "auto" decides from the labels. Rows with several labels belong together if they share one.
+    random_state : int, RandomState or None, default=0
+        Seed of the pairs, the batches and the augmentation.
+
+    Attributes
+    ----------
+    network_ : Network
+        The trained body and the logistic head.
+    labels_ : Labels
+        How outputs become labels.
+    classes_ : array of shape (n_classes,)
+        For a classification.
+    n_pairs_ : int
+        Pairs in an epoch; 0 with "supcon".
+    history_ : list of dict
+        One row an epoch of the contrastive training.
+    n_updates_ : int
+        Updates done.
+    backbone_name_, fingerprint_ : str
+        The source model's name, and the SHA-256 of its weights.
+    facts_ : dict
+        What the report shows.
+    n_features_in_ : int
+        Width of the rows, where they are vectors.
+
+    Notes
+    -----
+    The first phase minimises the mean over pairs of ``(cos(f(x_i), f(x_j)) - [y_i = y_j])^2``, the second is logistic
+    regression on the features, both on the same labels. With C classes of n_c rows, n in all, an epoch has ``2 R C`` pairs for
+    "classes" (section 3.1), ``2 R n`` for "rows" (as the authors' library makes them), and of the P = sum n_c (n_c + 1) / 2
+    pairs of one class and N of two, ``P + N``, ``2 min(P, N)`` and ``2 max(P, N)`` for the others, also the library's. "supcon"
+    is eq. 2 of Khosla et al. on one view a row; rows without another of their class in the batch are left out. A row draws
+    itself as a partner only if it is alone in its class. Where we differ: the head standardises the features; a text that is
+    in several pairs of a batch passes through the network once, with the same dropout, wherever nothing is augmented.
+
+    References
+    ----------
+    Tunstall, Reimers, Jo, Bates, Korat, Wasserblat & Pereg. Efficient Few-Shot Learning Without Prompts. 2022.
+    Khosla et al. Supervised Contrastive Learning. NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from transferkit import SetFit
+    >>> from transferkit.engine.training import Training
+    >>> X = np.random.default_rng(0).normal(size=(20, 4))
+    >>> y = np.where(X[:, 0] > 0, "right", "left")
+    >>> model = SetFit(nn.Linear(4, 16), iterations=5, training=Training(n_epochs=2, lr=0.01)).fit(X, y)
+    >>> model.n_pairs_, model.score(X, y) > 0.9
+    (200, True)
+    """
+
+    _constraints: ClassVar = {
+        **{name: NETWORK_RULES[name] for name in ("source", "training", "random_state")},
+        **PLAN_RULES,
+        "loss": Options("cosine", "supcon"),
+        "sampling": Options(*_SAMPLING),
+        "iterations": Interval(int, 1),
+        "temperature": Interval(float, 0, closed="neither"),
+        "reg": Either(Interval(float, 0, closed="neither"), Options("cv")),
+        "task": Options("auto", "classification", "multilabel"),
+    }
+    head, dropout = "linear", 0.0
+    _test_params: ClassVar = {"iterations": 2}
+
+    def __init__(
+        self,
+        source: Any,
+        loss: str = "cosine",
+        sampling: str = "rows",
+        iterations: int = 20,
+        temperature: float = 0.07,
+        reg: float | str = 1.0,
+        plan: str | Mapping[str, Any] | FreezePlan = "full",
+        lr_decay: float = 1.0,
+        batch_norm: str = "frozen",
+        training: Training | None = None,
+        task: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.source = source
+        self.loss = loss
+        self.sampling = sampling
+        self.iterations = iterations
+        self.temperature = temperature
+        self.reg = reg
+        self.plan = plan
+        self.lr_decay = lr_decay
+        self.batch_norm = batch_norm
+        self.training = training
+        self.task = task
+        self.random_state = random_state
+
+    def _train(self, fit: Fit) -> dict[str, Any]:
+        ...
