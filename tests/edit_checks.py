@@ -78,6 +78,8 @@ def make(name: str, seed: int = 0) -> nn.Module:
     """One of the tiny networks with random weights, statistics and normalisations, ready for evaluation."""
     torch.manual_seed(seed)
     net = NETS[name]()
+    for param in net.parameters() if name in ("bert", "gpt2") else []:
+        nn.init.normal_(param, std=0.3)  # with the usual 0.02 so small a transformer attends to nothing
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_(std=0.2)

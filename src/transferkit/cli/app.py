@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..core.errors import TransferError, TransferWarning
-from . import bench, data, demo, gap, methods, model, run
+from . import bench, data, demo, features, gap, methods, model, plan, run
 from .console import complain
 
 __all__ = ["app", "main"]
@@ -28,6 +28,8 @@ app.command()(run.run)
 app.command()(gap.gap)
 app.command()(model.fit)
 app.command()(model.predict)
+app.command()(features.features)
+app.command()(plan.plan)
 app.command(name="list")(methods.list_methods)
 app.command()(methods.show)
 app.add_typer(data.app, name="data")

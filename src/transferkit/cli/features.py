@@ -19,16 +19,19 @@ __all__ = ["features"]
 
 def features(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A folder, zip file or table of images, texts or sounds, or NAME:DOMAIN.")
+        str,
+        typer.Argument(metavar="DATA", help="A folder, zip file or table of images, texts or sounds, or NAME:DOMAIN."),
     ],
     model: Annotated[
         str, typer.Option("--model", "-m", help="timm:NAME, torchvision:NAME, hf:NAME, sentence:NAME or file:PATH.")
     ],
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of the cache. Default: TRANSFERKIT_CACHE, or the user's cache folder.")
+        Path | None,
+        typer.Option("--cache", help="Folder of the cache. Default: TRANSFERKIT_CACHE, or the user's cache folder."),
     ] = None,
     layers: Annotated[
-        str | None, typer.Option("--layers", help="Pool and join these modules, with commas between; out is the last output.")
+        str | None,
+        typer.Option("--layers", help="Pool and join these modules, with commas between; out is the last output."),
     ] = None,
     l2: Annotated[bool, typer.Option("--l2", help="Divide every row by its norm.")] = False,
     precision: Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16.")] = "auto",

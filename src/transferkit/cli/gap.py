@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from .console import out, print_json
-from .run import AS_JSON, DOMAIN_COLUMN, DOMAINS, KIND, LABEL, SEED, SOURCE_DOMAIN, TARGET_DOMAIN, task_from
+from .run import (
+    AS_JSON,
+    DOMAIN_COLUMN,
+    DOMAINS,
+    KIND,
+    LABEL,
+    MODEL,
+    SEED,
+    SOURCE_DOMAIN,
+    TARGET_DOMAIN,
+    TEXT,
+    task_from,
+)
 
 __all__ = ["gap"]
 
@@ -15,6 +27,8 @@ def gap(
     domain_column: DOMAIN_COLUMN = None,
     target_domain: TARGET_DOMAIN = None,
     source_domain: SOURCE_DOMAIN = None,
+    model: MODEL = None,
+    text: TEXT = None,
     seed: SEED = 0,
     as_json: AS_JSON = False,
 ) -> None:
@@ -25,6 +39,8 @@ def gap(
       transferkit gap lab.csv clinic.csv --label diagnosis
 
       transferkit gap digits:clean digits:scanner --json
+
+      transferkit gap photos/ sketches/ --model timm:resnet18
     """
     from ..pipeline.define import define
     from ..pipeline.gap import gap_profile
@@ -35,6 +51,8 @@ def gap(
         domain_column=domain_column,
         target_domain=target_domain,
         source_domains=source_domain,
+        model=model,
+        text=text,
         label=label,
         kind=kind,
         target_labels="none",

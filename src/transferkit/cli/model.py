@@ -15,11 +15,13 @@ from .run import (
     DOMAINS,
     KIND,
     LABEL,
+    MODEL,
     SEED,
     SHOTS,
     SOURCE_DOMAIN,
     TARGET_DOMAIN,
     TARGET_LABELS,
+    TEXT,
     task_from,
 )
 
@@ -39,6 +41,8 @@ def fit(
     domain_column: DOMAIN_COLUMN = None,
     target_domain: TARGET_DOMAIN = None,
     source_domain: SOURCE_DOMAIN = None,
+    model: MODEL = None,
+    text: TEXT = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value; repeat.")
     ] = None,
@@ -69,6 +73,8 @@ def fit(
         domain_column=domain_column,
         target_domain=target_domain,
         source_domains=source_domain,
+        model=model,
+        text=text,
         label=label,
         kind=kind,
         target_labels=target_labels,
@@ -91,28 +97,36 @@ def fit(
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a run or a fit.")],
-    data: Annotated[str, typer.Argument(help="Rows of the target: a file, folder, glob or NAME:DOMAIN.")],
+    data: Annotated[str, typer.Argument(help="Rows of the target: a file, folder, zip file, glob or NAME:DOMAIN.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
+    text: TEXT = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Predict new rows of the target with a saved model: columns `prediction` and `probability_<class>`.
 
+    Of images, texts and audio, a column `row` names the file in front.
+
     [bold]Examples[/bold]
 
       transferkit predict runs/clinic new_patients.csv -o predictions.csv
+
+      transferkit predict runs/flowers new_photos/ -o predictions.csv
     """
     from .. import store
     from ..core.files import atomic_write
+    from ..data.samples import Samples
     from ..pipeline.analyse import predictions_csv
     from ..pipeline.define import read_domain
+    from ..pipeline.evaluate import predict_once
+    from ..pipeline.prepare import sample_names
 
     if not run.is_dir():
         raise DataError(f"{run}: must be the folder of a run. Got no such folder.")
     model = store.load(model_folder(run))
-    rows = read_domain(data, label=None, require_label=False)
-    predicted = model.predict(rows.X)
-    proba = model.predict_proba(rows.X) if hasattr(model, "predict_proba") else None
-    atomic_write(output, predictions_csv(predicted, proba, getattr(model, "classes_", None)))
+    rows = read_domain(data, label=None, require_label=False, text=text)
+    predicted, proba = predict_once(model, rows.X)
+    names = sample_names(rows.X, data) if isinstance(rows.X, Samples) else None
+    atomic_write(output, predictions_csv(predicted, proba, getattr(model, "classes_", None), names))
     if as_json:
         print_json({"rows": len(predicted), "file": str(output)})
     else:

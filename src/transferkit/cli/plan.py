@@ -13,13 +13,17 @@ __all__ = ["plan"]
 
 
 def plan(
-    model: Annotated[str, typer.Argument(help="A backbone: timm:NAME, hf:NAME, sentence:NAME, torchvision:NAME, file:PATH.")],
+    model: Annotated[
+        str, typer.Argument(help="A backbone: timm:NAME, hf:NAME, sentence:NAME, torchvision:NAME, file:PATH.")
+    ],
     how: Annotated[
         str, typer.Option("--plan", "-p", help="full, head, last:K, gradual, gradual:EPOCHS or lp_ft:EPOCHS.")
     ] = "gradual",
     epochs: Annotated[int, typer.Option("--epochs", "-e", min=1, help="Length of the training.")] = 10,
     lr: Annotated[float, typer.Option("--lr", help="Learning rate of the head.")] = 1e-3,
-    lr_decay: Annotated[float, typer.Option("--lr-decay", help="Each part's rate is this times that of the part after it.")] = 1.0,
+    lr_decay: Annotated[
+        float, typer.Option("--lr-decay", help="Each part's rate is this times that of the part after it.")
+    ] = 1.0,
     outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of the head.")] = 2,
     as_json: AS_JSON = False,
 ) -> None:
@@ -47,7 +51,9 @@ def plan(
     found = make_plan(network.groups, how, n_epochs=epochs, lr_decay=lr_decay)
     rows = found.table(network, network.groups, lr)
     if as_json:
-        print_json({"model": backbone.name, "weights": backbone.fingerprint, "batch_norm": found.batch_norm, "parts": rows})
+        print_json(
+            {"model": backbone.name, "weights": backbone.fingerprint, "batch_norm": found.batch_norm, "parts": rows}
+        )
         return
     from rich.table import Table
 

@@ -17,7 +17,11 @@ __all__ = ["print_result", "run", "task_from"]
 
 DOMAINS = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SOURCE... TARGET", help="Files, folders, globs or NAME:DOMAIN; the last is the target."),
+    typer.Argument(
+        metavar="SOURCE... TARGET",
+        help="Files, folders, zip files, globs or NAME:DOMAIN; the last is the target. One alone is a labelled target of"
+        " images, texts or audio, and a pretrained model is the source.",
+    ),
 ]
 LABEL = Annotated[str | None, typer.Option("--label", "-l", help="Label column or variable.")]
 KIND = Annotated[str, typer.Option("--kind", help="auto, classification or regression.")]
@@ -35,22 +39,43 @@ TARGET_DOMAIN = Annotated[
 SOURCE_DOMAIN = Annotated[
     list[str] | None, typer.Option("--source-domain", help="With --domain-column: a value that is a source; repeat.")
 ]
+MODELS = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="Pretrained network for images, texts or audio: timm:NAME, hf:NAME, sentence:NAME, torchvision:NAME,"
+        " file:PATH?arch=timm:NAME. Repeat to compare several on one target.",
+    ),
+]
+MODEL = Annotated[
+    str | None, typer.Option("--model", help="Pretrained network for images, texts or audio, as in timm:resnet18.")
+]
+TEXT = Annotated[str | None, typer.Option("--text", help="The column that holds the texts.")]
 SEED = Annotated[int, typer.Option("--seed", help="Every random choice follows from it.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print facts as JSON instead of text.")]
 
 
-def task_from(domains: list[str], *, domain_column: str | None, **options: Any) -> TransferTask:
+def task_from(
+    domains: list[str], *, domain_column: str | None, model: list[str] | str | None = None, **options: Any
+) -> TransferTask:
     """The task that the arguments of a command ask for."""
     from ..pipeline.define import TransferTask
 
+    models = [model] if isinstance(model, str) else list(model or ())
+    options["model"] = models[0] if len(models) == 1 else models or None
     if domain_column is not None:
         if len(domains) != 1:
             raise typer.BadParameter(
                 "with --domain-column, give the one file that holds all domains", param_hint="SOURCE... TARGET"
             )
         return TransferTask(sources=domains, target=domains[0], domain_column=domain_column, **options)
+    if len(domains) == 1 and (models or Path(domains[0]).is_dir() or domains[0].lower().endswith(".zip")):
+        return TransferTask(sources=[], target=domains[0], **{**options, "model": options["model"] or "auto"})
     if len(domains) < 2:
-        raise typer.BadParameter("give at least one source and then the target", param_hint="SOURCE... TARGET")
+        raise typer.BadParameter(
+            "give at least one source and then the target, or one labelled target with --model",
+            param_hint="SOURCE... TARGET",
+        )
     return TransferTask(sources=domains[:-1], target=domains[-1], **options)
 
 
@@ -83,12 +108,18 @@ def run(
     domain_column: DOMAIN_COLUMN = None,
     target_domain: TARGET_DOMAIN = None,
     source_domain: SOURCE_DOMAIN = None,
+    model: MODELS = None,
+    text: TEXT = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the rows of networks that are trained; by their number.")
+    ] = None,
     method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Try only this method; repeat.")] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Start no candidate after this time: 90s, 5min, 2h.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", help="Candidates fitted at a time; one a core without it.")
+        int | None,
+        typer.Option("--jobs", "-j", help="Candidates fitted at a time; one a core without it. Networks: always one."),
     ] = None,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
@@ -100,8 +131,9 @@ def run(
 ) -> None:
     """Walk the six steps: read, prepare, select, train, evaluate against baselines, analyse.
 
-    Tries every method that fits, chooses without peeking at hidden labels, and keeps the source model where adapting
-    would hurt. Leaves a report, predictions and a model in the run's folder.
+    From domain to domain: tries every method that fits, chooses without peeking at hidden labels, and keeps the source
+    model where adapting would hurt. From a pretrained model to one labelled target: frozen features, fine-tuning, and
+    training from scratch beside them. Leaves a report, predictions and a model in the run's folder.
 
     [bold]Examples[/bold]
 
@@ -112,6 +144,14 @@ def run(
       transferkit run all.parquet --domain-column site --target-domain Rome --label y
 
       transferkit run a.csv b.csv --label y --target-labels few --shots 3 --budget 5min
+
+      transferkit run photos/ sketches/ --model timm:resnet18
+
+      transferkit run flowers/ --model timm:resnet18 --budget 10min
+
+      transferkit run reviews.csv --text review --label stars --model sentence:all-MiniLM-L6-v2
+
+      transferkit run flowers.zip -m feature_extraction --model "file:weights.safetensors?arch=timm:mobilenetv2_100"
 
       transferkit run --resume runs/clinic
     """
@@ -126,6 +166,9 @@ def run(
             domain_column=domain_column,
             target_domain=target_domain,
             source_domains=source_domain,
+            model=model,
+            text=text,
+            epochs=epochs,
             label=label,
             kind=kind,
             target_labels=target_labels,
@@ -145,6 +188,9 @@ def run(
             domain_column,
             target_domain,
             source_domain,
+            model,
+            text,
+            epochs,
             method,
             folder,
             seed or None,

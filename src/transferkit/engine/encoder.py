@@ -143,7 +143,9 @@ class BackboneEncoder(BaseEstimator, TransformerMixin):  # type: ignore[misc]
         backbone = state.pop("backbone_", None)
         if backbone is not None:
             if backbone.spec is None:
-                raise TypeError(f"{backbone.name}: a network of your own has no name to be rebuilt from; use a named one.")
+                raise TypeError(
+                    f"{backbone.name}: a network of your own has no name to be rebuilt from; use a named one."
+                )
             state["source"] = backbone.name
             state["_saved"] = {
                 "spec": backbone.spec,

@@ -187,5 +187,11 @@ def predictions_csv(
     names = [] if proba is None or classes is None else [f"probability_{c}" for c in classes]
     table.writerow([*([] if rows is None else ["row"]), "prediction", *names])
     for k, value in enumerate(predicted.tolist()):
-        table.writerow([*([] if rows is None else [rows[k]]), value, *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else [])])
+        table.writerow(
+            [
+                *([] if rows is None else [rows[k]]),
+                value,
+                *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else []),
+            ]
+        )
     return text.getvalue()

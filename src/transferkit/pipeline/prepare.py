@@ -23,7 +23,7 @@ from ..data.encode import TableEncoder
 from ..data.samples import Samples, join_samples
 from .define import Defined
 
-__all__ = ["HeldBack", "Prepared", "held_back_sum", "fingerprint_of", "prepare", "sample_names", "short_name"]
+__all__ = ["HeldBack", "Prepared", "fingerprint_of", "held_back_sum", "prepare", "sample_names", "short_name"]
 
 WIDE, N_COMPONENTS = 1000, 200
 
@@ -214,9 +214,7 @@ def _concat(parts: Sequence[Any]) -> Any:
     return stack(*parts)
 
 
-def _encode(
-    encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str]
-) -> tuple[Pipeline, list[str], Array, Array]:
+def _encode(encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, list[str], Array, Array]:
     names = [str(n) for n in encoder.get_feature_names_out()]
     Zs, Zt = encoder.transform(Xs), encoder.transform(Xt)
     steps: list[tuple[str, Any]] = [("encode", encoder)]

@@ -105,9 +105,7 @@ def candidates_chart(facts: Mapping[str, Any]) -> draw.Chart | None:
             text.append(draw.plain(candidate_name(c), f"{spoken[key]}: {figure}" + (f" ({around})" if around else "")))
             role = c.get("role", "candidate")
             colours.append({"baseline": "@muted", "oracle": "@good"}.get(role, "@target"))
-            symbols.append(
-                "triangle-left" if value < floor else "circle-open" if key != keys[0] else "circle"
-            )
+            symbols.append("triangle-left" if value < floor else "circle-open" if key != keys[0] else "circle")
         outline = [2 if symbol.endswith("open") else 0 for symbol in symbols]
         trace = draw.dots(x, y, text, color=colours, symbol=symbols, size=10, line={"width": outline})
         trace["error_x"] = {

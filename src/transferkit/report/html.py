@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from . import words
-from .learning import learning_view
 from .charts import MOST_CLASSES, MOST_ROWS, all_charts, candidate_name, shown_classes
+from .learning import learning_view
 
 __all__ = ["render"]
 
@@ -62,14 +62,17 @@ def render(
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {' '.join(map(_hash, scripts))}"
 
     parts = {p.name: p.read_text(encoding="utf-8") for p in here.iterdir() if p.name.endswith(".j2")}
-    env = Environment(loader=DictLoader(parts), autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True)
+    env = Environment(
+        loader=DictLoader(parts), autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True
+    )
     env.filters |= {
         "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
         "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
     }  # fmt: skip
     template = env.get_template("report.html.j2")
     page = template.render(
-        **_view(facts), charts=charts, embedding=embedding or {}, examples=examples or [], colour_classes=colour_classes, policy=policy,
+        **_view(facts), charts=charts, embedding=embedding or {}, examples=examples or [],
+        colour_classes=colour_classes, policy=policy,
         chart_json=Markup(_json(list(charts.values()))), style=Markup(style), scripts=scripts,
     )  # fmt: skip
     return page.strip().encode("utf-8", "replace").decode("utf-8")

@@ -77,9 +77,7 @@ def _use(task: Mapping[str, Any], target: str) -> str:
     here = f"{what}{kind} for rows that come from where the rows of {_safe(target)} came from. "
     if task.get("way") == "model":
         return f"{here}It is not meant for rows of another kind or place: run transferkit again for those."
-    return here + (
-        "It is not meant for rows of the source, nor for a third domain: run transferkit again for those."
-    )
+    return here + ("It is not meant for rows of the source, nor for a third domain: run transferkit again for those.")
 
 
 def _data(task: Mapping[str, Any], prepare: Mapping[str, Any]) -> list[str]:
@@ -158,7 +156,18 @@ def _measured(facts: Mapping[str, Any]) -> list[str]:
         "none": "Nothing could be measured or estimated on the target.",
     }.get(verdict.get("basis") or "", "")
     unit = _safe(words.metric_name(name))
-    return [_table(["Method", "", f"{'On validation rows' if by_model else 'Label-free estimate'} ({unit})", f"On held-back labels ({unit})"], rows), said]
+    return [
+        _table(
+            [
+                "Method",
+                "",
+                f"{'On validation rows' if by_model else 'Label-free estimate'} ({unit})",
+                f"On held-back labels ({unit})",
+            ],
+            rows,
+        ),
+        said,
+    ]
 
 
 def _limits(facts: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,6 @@ from .. import catalogue
 __all__ = ["Untrusted", "class_id", "dump_part", "find_class", "load_part", "name_of"]
 
 
-
 def _import_skops() -> Any:
     """``skops.io``, without torch: it walks through all of scikit-learn, and so through its adapter to torch where that is there."""
     adapter = "sklearn.externals.array_api_compat.torch"
@@ -66,7 +65,8 @@ _SKLEARN_PARTS = frozenset(
 )  # fmt: skip
 # Modules besides the methods' and the core's whose objects are plain state.
 _STATE = frozenset(
-    f"transferkit.{m}" for m in ("data.encode", "engine.freezing", "engine.labels", "engine.masks", "engine.training")
+    f"transferkit.{m}"
+    for m in ("data.encode", "engine.encoder", "engine.freezing", "engine.labels", "engine.masks", "engine.training")
 )
 _NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")
 

@@ -108,6 +108,7 @@ def test_other_vision_transformers(deep):
     from torchvision.models import VisionTransformer
     from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel, ViTConfig, ViTForImageClassification
 
+    torch.manual_seed(0)
     size = {"image_size": 16, "patch_size": 8, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}
     nets = [
         VisionTransformer(16, 8, 2, 2, 12, 24),
@@ -116,6 +117,8 @@ def test_other_vision_transformers(deep):
     ]
     x = torch.randn(2, 3, 16, 16)
     for net in nets:
+        for param in net.parameters():
+            param.data += 0.2 * torch.randn(param.shape)
         body = nn.Sequential(net.eval())
         before = body(x)
         names = apply_edit(body, {"edit": "prompts", "n_tokens": 3, "deep": deep})

@@ -130,11 +130,10 @@ def waveform(sample: Any, rate: int, seconds: float) -> np.ndarray[Any, Any]:
         )
     wave, own = np.asarray(sample[0], dtype=np.float32), round(float(sample[1]))
     n = round(rate * seconds)
-    enough = math.ceil((n + 1) * own / rate) + own  # a second more than is kept, for the filter's ends
-    if len(wave) > enough:
-        start = (len(wave) - enough) // 2
-        wave = wave[start : start + enough]
     if own != rate:
+        enough = math.ceil(n * own / rate) + own  # a second more than is kept, for the filter's ends
+        start = max(0, len(wave) - enough) // 2
+        wave = wave[start : start + enough]
         common = math.gcd(own, rate)
         wave = resample_poly(wave, rate // common, own // common).astype(np.float32)
     if len(wave) > n:

@@ -147,10 +147,9 @@ def merge_edits(module: nn.Module) -> list[dict[str, Any]]:
     for layer in module.modules():
         if isinstance(layer, StochNorm):
             restore(layer)
-    while ready := _foldable(module):
-        for host, layer, child, part in ready:
-            part.merge(host)
-            detach(layer, child)
+    for host, layer, child, part in _foldable(module):
+        part.merge(host)
+        detach(layer, child)
     grown = [n for n, m in module.named_modules() if id(m) in bare and m.bias is not None]
     left = {part.order: dict(part.edit) for _, _, _, part in parts_of(module)}
     return ([{"edit": "bias", "names": grown}] if grown else []) + [left[k] for k in sorted(left)]
@@ -160,22 +159,30 @@ _Place = tuple[nn.Module, nn.Module, str, Part]
 
 
 def _foldable(module: nn.Module) -> list[_Place]:
-    """The parts of the first edit that can be folded now, each with the layer that it folds into."""
-    by_edit: dict[int, list[_Place]] = {}
-    on_layer: dict[int, list[Part]] = {}
-    for name, layer, child, part in parts_of(module):
-        host = module.get_submodule(name.rpartition(".")[0]) if part.of_parent else layer
-        by_edit.setdefault(part.order, []).append((host, layer, child, part))
-        on_layer.setdefault(id(layer), []).append(part)
+    """The parts that can be folded, each with the layer that it folds into, in an order in which that works."""
+    places = [
+        (module.get_submodule(name.rpartition(".")[0]) if part.of_parent else layer, layer, child, part)
+        for name, layer, child, part in parts_of(module)
+    ]
+    allowed = {part.order for _, _, _, part in places}
+    while True:
+        left, chosen = places, []
+        while ready := [p for p in left if p[3].order in allowed and _ready(p, left)]:
+            chosen.append(ready[0])
+            left = [p for p in left if p is not ready[0]]
+        halves = {p[3].order for p in chosen} & {p[3].order for p in left}
+        if not halves:
+            return chosen
+        allowed -= halves
 
-    def ready(place: _Place) -> bool:
-        host, layer, _, part = place
-        after = [p for p in on_layer[id(layer)] if not isinstance(p, InputPart)]
-        if isinstance(part, InputPart):  # what reads the changed input would read the unchanged one from then on
-            return part.can_merge(host) and not any(p.reads_input for p in after)
-        return part.can_merge(host) and after[0] is part
 
-    return next((by_edit[k] for k in sorted(by_edit) if all(map(ready, by_edit[k]))), [])
+def _ready(place: _Place, left: Sequence[_Place]) -> bool:
+    """Whether a part can be folded as the next one, of those that are left."""
+    host, layer, _, part = place
+    after = [p for _, other, _, p in left if other is layer and not isinstance(p, InputPart)]
+    if isinstance(part, InputPart):  # what reads the changed input would read the unchanged one from then on
+        return part.can_merge(host) and not any(p.reads_input for p in after)
+    return part.can_merge(host) and after[0] is part
 
 
 def train_only(module: nn.Module, names: Collection[str]) -> None:

@@ -141,7 +141,7 @@ def attach(layer: nn.Module, name: str, part: Part) -> str:
     taken, free = 2, name
     while free in layer._modules or hasattr(layer, free):
         free, taken = f"{name}{taken}", taken + 1
-    place = next(layer.parameters(recurse=False), None)
+    place = next(layer.parameters(), None)
     if place is not None:
         part.to(device=place.device, dtype=place.dtype if place.is_floating_point() else None)
     part.train(layer.training)

@@ -133,7 +133,9 @@ def pictures(tuning: Tuning, selected: Selected, evaluated: Evaluated, seed: int
     return {"embedding": _embedding(tuning, selected, evaluated, seed), "examples": _examples(tuning, evaluated, seed)}
 
 
-def _embedding(tuning: Tuning, selected: Selected, evaluated: Evaluated, seed: int, most: int = 500) -> dict[str, Any] | None:
+def _embedding(
+    tuning: Tuning, selected: Selected, evaluated: Evaluated, seed: int, most: int = 500
+) -> dict[str, Any] | None:
     rng = np.random.default_rng(seed)
     Z = selected.model.features
     others = np.setdiff1d(np.arange(len(Z)), tuning.train)
@@ -196,9 +198,7 @@ def _shown(tuning: Tuning, row: int, side: int = 160) -> dict[str, Any]:
 # Files ------------------------------------------------------------------------------------------------------------------
 
 
-def write(
-    folder: Path, facts: dict[str, Any], shown: dict[str, Any], tuning: Tuning, evaluated: Evaluated
-) -> None:
+def write(folder: Path, facts: dict[str, Any], shown: dict[str, Any], tuning: Tuning, evaluated: Evaluated) -> None:
     """Lay everything into the run's folder; ``run.json`` comes last, so a folder that has it is complete."""
     card = evaluated.winner.candidate.card
     model = evaluated.model

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from sklearn.metrics import r2_score
 
 from ...core.errors import TransferError
 from ...core.protocols import Array
@@ -88,7 +87,9 @@ def evaluate(
     by_id = {t.candidate.id: t for t in trained}
     anchor = by_id[PROBE]
     if anchor.predicted is None:
-        raise TransferError(f"run: the probe on frozen features must be fitted before anything else. Got: {anchor.reason}")
+        raise TransferError(
+            f"run: the probe on frozen features must be fitted before anything else. Got: {anchor.reason}"
+        )
     blind = replace(tuning, held_back=None)
     truth = blind.y[np.isin(selected.folds, selected.validated)]
     fitted = [t for t in trained if t.predicted is not None]
@@ -98,7 +99,9 @@ def evaluate(
     winner, guard = _choose(fitted, anchor, by_id.get(SCRATCH), validation, pairs, truth, blind.kind)
     # The winner and the baselines once more, on all labels that may be learned from.
     scratch = by_id.get(SCRATCH)
-    again = list(dict.fromkeys([anchor, winner, *([scratch] if scratch is not None and scratch.predicted is not None else [])]))
+    again = list(
+        dict.fromkeys([anchor, winner, *([scratch] if scratch is not None and scratch.predicted is not None else [])])
+    )
     models, predictions, probabilities = {}, {}, {}
     for k, t in enumerate(again):
         progress("evaluate", k, len(again), f"{t.candidate.id} on all labels")
@@ -142,6 +145,7 @@ def _choose(
     kind: str,
 ) -> tuple[Trained, dict[str, Any]]:
     """The best of validation is the one proposal; the probe stays unless it is beaten by more than chance."""
+
     def value(t: Trained) -> float:
         return validation[t.candidate.id][0] if t.candidate.id in validation else 0.0
 
@@ -276,9 +280,9 @@ def _sentence(
         said = f"Keep the model frozen and use its features with {c.card.cls}{known}{why}"
     else:
         params = ", ".join(f"{k}={v}" for k, v in c.params.items())
-        other = " with the frozen features" if baseline and before == PROBE else ""
-        known = known.replace(" with the other", other)
-        said = f"Fine-tune with {c.card.cls}{f' ({params})' if params else ''}{known}; it beats the frozen features on validation rows"
+        method = c.card.cls + (f" ({params})" if params else "")
+        known = known.replace("with the other", "with the frozen features")
+        said = f"Fine-tune with {method}{known}; it beats the frozen features on validation rows"
     if guard["nothing_beats_scratch"]:
         said += ", yet training from scratch does as well there: the source model brings nothing that shows"
     return f"{said}."

@@ -264,7 +264,9 @@ def _candidates(
         scratch = by_name["fine_tuning"]
         fresh = f"{model.name}{'&' if '?' in model.name else '?'}pretrained=false"
         params = {"batch_norm": "train"}
-        found.append(Candidate(SCRATCH, scratch, params, fresh, "from scratch", "baseline", training, _why_not(scratch)))
+        found.append(
+            Candidate(SCRATCH, scratch, params, fresh, "from scratch", "baseline", training, _why_not(scratch))
+        )
     numbers: dict[str, int] = {}
     for name, params in tried:
         numbers[name] = numbers.get(name, 0) + 1
@@ -284,7 +286,13 @@ def _why_not(card: Card) -> str:
 
 
 def _says(
-    kind: str, per_class: float, few: bool, far: bool | None, certainty: float | None, task: TransferTask, left: list[str]
+    kind: str,
+    per_class: float,
+    few: bool,
+    far: bool | None,
+    certainty: float | None,
+    task: TransferTask,
+    left: list[str],
 ) -> list[str]:
     """The rule and its reasons, in sentences."""
     unit = "labels a class (median)" if kind == "classification" else "labels"
@@ -307,9 +315,13 @@ def _says(
                 " normalisation follow the target in one candidate, and none is pulled back to the source's weights."
             )
         elif far:
-            said.append(f"They are far from what the model has learned ({near}, below {100 * FAR:.0f} %), but labels are few.")
+            said.append(
+                f"They are far from what the model has learned ({near}, below {100 * FAR:.0f} %), but labels are few."
+            )
         elif few:
-            said.append(f"They are near to what the model has learned ({near}), which speaks for the features as they are.")
+            said.append(
+                f"They are near to what the model has learned ({near}), which speaks for the features as they are."
+            )
         else:
             said.append(
                 f"They are near to what the model has learned ({near}): one candidate is pulled back to its weights (L2-SP)."
