@@ -66,7 +66,7 @@ class Subject:
         if self.card.protocol == "ModelTransfer":
             import networks  # needs torch, which the other protocols do without
 
-            return networks.settings(own)
+            return networks.settings(own, self.params)
         return own
 
     @property
@@ -107,6 +107,8 @@ def state_of(value: Any) -> Any:
         return {k: state_of(v) for k, v in value.items()}
     if hasattr(value, "get_params"):
         return type(value), state_of(value.get_params())
+    if hasattr(value, "source_head") and hasattr(value, "body"):  # a Backbone
+        return state_of([value.body, value.source_head, value.name])
     if hasattr(value, "state_dict"):  # a torch module: weights and buffers, modes, what may train, hooks
         flags = [(n, m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for n, m in value.named_modules()]
         trains = [(n, p.requires_grad, p.grad is None) for n, p in value.named_parameters()]
@@ -140,7 +142,11 @@ def check_protocol(subject: Subject) -> None:
 def check_constraints(subject: Subject) -> None:
     """Every parameter has a default inside its declared range, and so has every setting that the class or card names."""
     rules = subject.cls._constraints
-    assert list(rules) == list(subject.params), "_constraints must have one entry a parameter, in their order"
+    # Those of a network begin with shared ones, and so have an order of their own.
+    given, known = list(rules), list(subject.params)
+    if subject.card.protocol == "ModelTransfer":
+        given, known = sorted(given), sorted(known)
+    assert given == known, "_constraints must have one entry a parameter, in their order"
     for name, p in subject.params.items():
         assert p.kind is p.POSITIONAL_OR_KEYWORD
         if (name, subject.card.protocol) != ("source", "ModelTransfer"):

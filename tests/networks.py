@@ -1,6 +1,7 @@
 """Tiny source models, with a task for each, for the common checks of methods that carry a trained network over.
 
-A method says by ``_test_params = {"source": "images"}`` which kind of source model its tests need; "vectors" is the default.
+A method says by ``_test_params = {"source": "images"}`` which kind of source model its tests need: "vectors" is the
+default, "classifier" takes vectors and brings its own classifier, "images" has batch normalisation, "text" has tokens.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import copy
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from transferkit import Domain
+from transferkit.engine.backbone import Backbone
+from transferkit.engine.backbones import load_backbone
 from transferkit.engine.torchvision_guard import guard_torchvision
 from transferkit.engine.training import Training
 
@@ -32,8 +36,8 @@ class Kind:
     Attributes
     ----------
     rows : callable
-        ``rows(n, seed)`` gives X, the classes of the task that the source model has learned, those of a related task,
-        and numbers to regress on.
+        ``rows(n, seed)`` gives X, the four classes that the source model has learned, two of a related task, and numbers
+        to regress on.
     fresh, learned : callable
         The source model before and after it has learned its own task, each time a new object (or a name).
     few : int
@@ -61,9 +65,14 @@ def training(**params: Any) -> Training:
     return Training(**{"n_epochs": 12, "lr": 0.02, "batch_size": 16, "device": "cpu", **params})
 
 
-def settings(own: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's cheap settings with the source model in the place of its kind."""
-    return {"training": training(), **own, "source": KINDS[kind_name(own)].learned()}
+def settings(own: Mapping[str, Any], params: Collection[str]) -> dict[str, Any]:
+    """A method's cheap settings with the source model in the place of its kind, and with source data where it takes any."""
+    kind = KINDS[kind_name(own)]
+    found = {"training": training(), **own, "source": kind.learned()}
+    if "source_data" in params:
+        X, learned, _, _ = kind.rows(40, 50)
+        found = {"source_data": Domain(X, learned), **found}
+    return found
 
 
 def kind_name(own: Mapping[str, Any]) -> str:
@@ -74,17 +83,31 @@ def kind_name(own: Mapping[str, Any]) -> str:
 @cache
 def easy(kind: str, task: str = "classification", n: int = 48) -> Task:
     """A task that the source model's features make easy."""
-    (X, y, _, numbers), (X_new, y_new, _, numbers_new) = KINDS[kind].rows(n, 0), KINDS[kind].rows(40, 1)
-    if task == "regression":
-        return Task(X, numbers, X_new, numbers_new)
-    if task == "multilabel":
-        return Task(X, table(y), X_new, table(y_new))
-    return Task(X, y, X_new, y_new)
+    found = []
+    for rows, seed in ((n, 0), (40, 1)):
+        X, learned, _, numbers = KINDS[kind].rows(rows, seed)
+        y = np.minimum(learned, 2)
+        if task == "regression":
+            y = numbers
+        elif task == "multilabel":
+            y = np.column_stack([y == 0, y == 1, y != 2]).astype(int)
+        elif task != "classification":
+            X, y = DENSE[task](X)
+        found += [X, y]
+    return Task(*found)
 
 
-def table(y: np.ndarray) -> np.ndarray:
-    """Several labels a row, out of classes."""
-    return np.column_stack([y == 0, y == 1, y != 2]).astype(int)
+def tagged(texts: list[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """Words, and the topic of each."""
+    words = [text.split() for text in texts]
+    return words, [[word.rstrip("0123456789") for word in row] for row in words]
+
+
+# Tasks with more than one label a row: rows and their labels.
+DENSE: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
+    "segmentation": lambda X: (X, (X > 200).astype(int)),
+    "tokens": tagged,
+}
 
 
 @cache
@@ -99,11 +122,11 @@ def part(X: Any, rows: Any) -> Any:
     return [X[i] for i in rows] if isinstance(X, list) else X[np.asarray(rows)]
 
 
-def learn(body: nn.Module, n_features: int, batch: Any, y: np.ndarray, n_updates: int) -> nn.Module:
-    """Train a body and a head that is thrown away on one batch."""
+def learn(body: nn.Module, batch: Any, y: np.ndarray, n_updates: int) -> nn.Linear:
+    """Train a body with 16 features on one batch, and give the classifier that was trained with it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        head = nn.Linear(n_features, int(y.max()) + 1)
+        head = nn.Linear(16, 4)
         optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=0.01)
         body.train()
         for _ in range(n_updates):
@@ -111,7 +134,8 @@ def learn(body: nn.Module, n_features: int, batch: Any, y: np.ndarray, n_updates
             functional.cross_entropy(head(body(batch)), torch.as_tensor(y)).backward()
             optimizer.step()
         optimizer.zero_grad()
-    return body.eval()
+    body.eval()
+    return head
 
 
 def seeded(build: Callable[[], nn.Module]) -> nn.Module:
@@ -125,35 +149,39 @@ def seeded(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def vector_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Classes are three of the quadrants of two columns; the related task is exclusive-or of their signs."""
+    """The source model knows the quadrants of two columns; the related task is exclusive-or of their signs."""
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1, 1], size=(n, 2))
-    signs[:6] = [[-1, -1], [-1, 1], [1, -1]] * 2  # every class, and as often as stratified halves need
-    signs[6:8] = [[1, 1]] * 2
+    signs[:8] = [[-1, -1], [-1, 1], [1, -1], [1, 1]] * 2  # every class, and as often as stratified halves need
     X = 0.7 * rng.normal(size=(n, 8))
     X[:, :2] = signs * rng.uniform(0.3, 1.5, size=(n, 2))
     quadrant = (signs[:, 0] > 0) * 2 + (signs[:, 1] > 0)
     X = X.astype(np.float32)
-    return X, np.minimum(quadrant, 2), (signs[:, 0] * signs[:, 1] > 0).astype(int), (X[:, 0] + 0.5 * X[:, 1]).astype(float)
+    return X, quadrant, (signs[:, 0] * signs[:, 1] > 0).astype(int), (X[:, 0] + 0.5 * X[:, 1]).astype(float)
 
 
-def vector_net() -> nn.Module:
+def vector_net() -> nn.Sequential:
     return seeded(lambda: nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, 16), nn.ReLU()))
 
 
 @cache
-def learned_vector_net() -> nn.Module:
-    rng = np.random.default_rng(7)
-    X = rng.normal(size=(512, 8)).astype(np.float32)
+def learned_vector_net() -> tuple[nn.Sequential, nn.Linear]:
+    X = np.random.default_rng(7).normal(size=(512, 8)).astype(np.float32)
     quadrant = (X[:, 0] > 0) * 2 + (X[:, 1] > 0)
-    return learn(vector_net(), 16, torch.as_tensor(X), quadrant.astype(np.int64), 150)
+    body = vector_net()
+    return body, learn(body, torch.as_tensor(X), quadrant.astype(np.int64), 150)
+
+
+def classifier(body: nn.Sequential, head: nn.Linear) -> Backbone:
+    """A source model that brings the classifier of its own task."""
+    return load_backbone(nn.Sequential(*copy.deepcopy(body), copy.deepcopy(head)), sample=np.zeros(8, np.float32), head="4")
 
 
 # Images: a bar, lying or standing, in the upper or lower, left or right part -----------------------------------------
 
 
 def image_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Classes are lying, standing and slanting bars; the related task is a half turn: lying or rising against the others."""
+    """The source model knows lying, standing, falling and rising bars; related is lying or falling against the others."""
     rng = np.random.default_rng(seed)
     shape = rng.integers(0, 4, n)
     shape[:8] = [0, 1, 2, 3] * 2
@@ -164,7 +192,7 @@ def image_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
         rows = {0: np.full(size, 2), 1: step, 2: step, 3: step[::-1]}[int(shape[k])] + top[k]
         columns = {0: step, 1: np.full(size, 2), 2: step, 3: step}[int(shape[k])] + left[k]
         X[k, np.minimum(rows, 7), np.minimum(columns, 7)] = 255
-    return X, np.minimum(shape, 2), shape % 2, shape / 2 + 0.25
+    return X, shape, shape % 2, shape / 2 + 0.25
 
 
 class ImageNet8(nn.Module):
@@ -182,10 +210,10 @@ class ImageNet8(nn.Module):
 
 @cache
 def learned_image_net() -> nn.Module:
-    X, _, _, _ = image_rows(256, 7)
-    shape = (image_rows(256, 7)[3] * 2 - 0.5).round().astype(np.int64)
-    batch = torch.as_tensor(X).float().div(255)[:, None].expand(-1, 3, -1, -1).contiguous()
-    return learn(seeded(ImageNet8), 16, batch, shape, 60)
+    X, shape, _, _ = image_rows(256, 7)
+    body = seeded(ImageNet8)
+    learn(body, torch.as_tensor(X).float().div(255)[:, None].expand(-1, 3, -1, -1).contiguous(), shape, 60)
+    return body
 
 
 # Text: words of four topics ------------------------------------------------------------------------------------------
@@ -194,12 +222,12 @@ TOPICS = [[f"{topic}{k}" for k in range(15)] for topic in ("sea", "sky", "ore", 
 
 
 def text_rows(n: int, seed: int) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Classes are three topics, with the last two in one; the related task is the first two against the last two."""
+    """The source model knows four topics; the related task is the first two against the last two."""
     rng = np.random.default_rng(seed)
     topic = rng.integers(0, 4, n)
     topic[:8] = [0, 1, 2, 3] * 2
     texts = [" ".join(rng.choice(TOPICS[t], size=rng.integers(2, 4))) for t in topic]
-    return texts, np.minimum(topic, 2), (topic >= 2).astype(int), topic / 2 + 0.25
+    return texts, topic, (topic >= 2).astype(int), topic / 2 + 0.25
 
 
 @cache
@@ -224,7 +252,7 @@ def text_folder(trained: bool) -> str:
     )  # fmt: skip
     body = seeded(lambda: BertModel(config, add_pooling_layer=False))
     if trained:
-        texts, _, _, numbers = text_rows(256, 7)
+        texts, topic, _, _ = text_rows(256, 7)
         batch = tokenizer(texts, padding=True, return_tensors="pt")
         batch.pop("token_type_ids", None)
 
@@ -237,7 +265,7 @@ def text_folder(trained: bool) -> str:
                 mask = batch["attention_mask"][:, :, None]
                 return (self.body(**batch).last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
 
-        learn(Mean(), 16, batch, (numbers * 2 - 0.5).round().astype(np.int64), 40)
+        learn(Mean(), batch, topic, 40)
     folder = Path(tempfile.mkdtemp(prefix="transferkit-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     body.save_pretrained(folder)
@@ -247,7 +275,13 @@ def text_folder(trained: bool) -> str:
 
 
 KINDS: Mapping[str, Kind] = {
-    "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()), 20),
+    "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()[0]), 20),
+    "classifier": Kind(
+        vector_rows,
+        lambda: classifier(vector_net(), seeded(lambda: nn.Linear(16, 4))),
+        lambda: classifier(*learned_vector_net()),
+        20,
+    ),
     "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net()), 16),
     "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}", 12),
 }

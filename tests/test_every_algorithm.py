@@ -37,10 +37,14 @@ def run(check, subject, tmp_path):
     check(subject, **({"folder": tmp_path} if "folder" in inspect.signature(check).parameters else {}))
 
 
+def checks_of(card):
+    return network_checks.checks_of(card) if card.protocol == "ModelTransfer" else CHECKS[card.protocol]
+
+
 def common_cases():
     for card in HERE:
         cls = catalogue.load(card.name)
-        for check in CHECKS.get(card.protocol, ()):
+        for check in checks_of(card):
             values, marks = case(check.__name__, (Subject(card, cls), check), getattr(cls, "_known_failures", {}))
             yield pytest.param(*values, marks=marks, id=f"{card.name}-{check.__name__.removeprefix('check_')}")
 
@@ -75,7 +79,7 @@ def test_the_catalogue_is_all_there():
     files = [p for p in catalogue._FOLDER.glob("*/*.py") if not p.name.startswith("_")]
     assert len(catalogue.cards()) == len(files) > 0
     assert {card.protocol for card in catalogue.cards().values()} <= CHECKS.keys(), "a protocol without checks"
-    assert len(list(common_cases())) == sum(len(CHECKS[card.protocol]) for card in HERE)
+    assert len(list(common_cases())) == sum(len(checks_of(card)) for card in HERE)
 
 
 @pytest.mark.parametrize(("subject", "check"), list(common_cases()))

@@ -54,6 +54,7 @@ def test_lists_and_sparse_features_are_taken_and_bad_ones_named():
     for bad, got in (
         (lambda t: np.full((8, 2), np.nan), r"shape \(8, 2\)"),
         (lambda t: np.zeros((3, 2)), r"shape \(3, 2\)"),
+        (lambda t: np.zeros((8, 0)), r"shape \(8, 0\)"),
     ):
         with pytest.raises(DomainError, match=rf"LogME\.score: candidate must give features.* Got {got}"):
             LogME().score(FunctionTransformer(bad), None, words)

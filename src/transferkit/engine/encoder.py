@@ -16,10 +16,10 @@ from ..core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Opti
 from ..core.protocols import Array
 from .backbone import Backbone
 from .backbones import load_backbone, rebuild
-from .features import extract
+from .features import address_of, extract
 from .inputs import as_rows, check_input
 
-__all__ = ["BackboneEncoder", "source_posterior"]
+__all__ = ["BackboneEncoder", "outputs_from_features", "source_posterior"]
 
 
 class BackboneEncoder(BaseEstimator, TransformerMixin):  # type: ignore[misc]
@@ -188,6 +188,30 @@ def source_posterior(backbone: Backbone, Z: Array) -> Array | None:
     with torch.inference_mode():
         logits = head(torch.as_tensor(Z, dtype=torch.float32)).double()
     return torch.softmax(logits, dim=1).numpy()
+
+
+def outputs_from_features(model: Any, address: str, Z: Array) -> Array | None:
+    """Outputs of a fitted method for rows whose features are at hand, where its body is still the source's.
+
+    Parameters
+    ----------
+    model : NetworkTransfer
+        Fitted.
+    address : str
+        `address_of` the backbone that made the features, in fp32.
+    Z : array of shape (n_samples, n_features)
+
+    Returns
+    -------
+    array of shape (n_samples, n_outputs) or None
+        None where the body, or what goes into it, is another one now.
+    """
+    network = model.network_
+    if network.edits or address_of(network.backbone, "fp32") != address:
+        return None
+    head = network.head.cpu().eval()
+    with torch.inference_mode():
+        return head(torch.as_tensor(Z, dtype=torch.float32)).numpy()
 
 
 def _as_array(tensor: torch.Tensor) -> tuple[str, Array]:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from ..core.errors import DomainError
 from ..core.protocols import Array
 from ..ops.mean_iou import mean_iou
+from .pictures import size_in_memory
 
 __all__ = ["MaskLabels", "find_masks", "mask_loss", "random_views", "read_masks"]
 
@@ -96,7 +96,7 @@ def find_masks(where: str, masks: Sequence[Array], X: Any, ignore_index: int | N
         If a size differs, or there is only one class.
     """
     for k, mask in enumerate(masks):
-        size = _size(X, k)
+        size = size_in_memory(X, k)
         if size is not None and size != mask.shape:
             raise DomainError(f"{where}: y must have masks as large as the images. Got {mask.shape} for {size} at {k}.")
     parts = [np.unique(mask) for mask in masks]
@@ -105,18 +105,6 @@ def find_masks(where: str, masks: Sequence[Array], X: Any, ignore_index: int | N
     if len(classes) < 2:
         raise DomainError(f"{where}: y must hold at least two classes. Got {classes.tolist()}.")
     return MaskLabels(classes, ignore_index)
-
-
-def _size(X: Any, k: int) -> tuple[int, int] | None:
-    """Height and width of an image, without decoding it."""
-    if not isinstance(X, (list, np.ndarray)):
-        return None
-    image = X[k]
-    if isinstance(image, Image.Image):
-        return image.height, image.width
-    shape = tuple(np.shape(image))
-    first = len(shape) == 3 and shape[-1] not in (1, 3) and shape[0] in (1, 3)
-    return (shape[1], shape[2]) if first else (shape[0], shape[1])
 
 
 def mask_loss(logits: Tensor, masks: Tensor, dice: float = 0.0) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from .preprocess import preprocess_from
 from .preprocessing.image import ImagePreprocess, pil_image
 from .rows import Rows
 
-__all__ = ["check_pictures", "decoded", "picture_rows", "squashed"]
+__all__ = ["check_pictures", "decoded", "picture_rows", "size_in_memory", "squashed"]
 
 
 def check_pictures(where: str, X: Any) -> Any:
@@ -61,6 +61,18 @@ def decoded(where: str, X: Any, k: int) -> Image.Image:
         return pil_image(sample)
     except DataError as err:
         raise DomainError(f"{where}: X must hold images. At {k}: {err}") from err
+
+
+def size_in_memory(X: Any, k: int) -> tuple[int, int] | None:
+    """Height and width of an image, where that takes no decoding."""
+    if not isinstance(X, (list, np.ndarray)):
+        return None
+    image = X[k]
+    if isinstance(image, Image.Image):
+        return image.height, image.width
+    shape = tuple(np.shape(image))
+    channels_first = len(shape) == 3 and shape[-1] not in (1, 3) and shape[0] in (1, 3)
+    return (shape[1], shape[2]) if channels_first else (shape[0], shape[1])
 
 
 def squashed(backbone: Backbone, image_size: int | Sequence[int] | None = None) -> ImagePreprocess:

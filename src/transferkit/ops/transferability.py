@@ -111,7 +111,8 @@ def _ask(selector: Any, candidate: Any, method: str, X: Any) -> Any:
 
 def _numbers(selector: Any, found: Any, n: int, what: str) -> Array:
     values = np.asarray(found.toarray() if sparse.issparse(found) else found)
-    if values.ndim != 2 or len(values) != n or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
+    shaped = values.ndim == 2 and len(values) == n and values.shape[1] > 0
+    if not shaped or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
         raise DomainError(
             f"{type(selector).__name__}.score: candidate must give {what}, one finite row for each of {n} rows of target."
             f" Got shape {values.shape}, dtype {values.dtype}."

@@ -6,7 +6,10 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import is_dataclass
 from typing import Any
+
+from sklearn.base import BaseEstimator
 
 from .. import catalogue
 
@@ -63,11 +66,6 @@ _SKLEARN_PARTS = frozenset(
         "sklearn.utils._bunch.Bunch",
     ]
 )  # fmt: skip
-# Modules besides the methods' and the core's whose objects are plain state.
-_STATE = frozenset(
-    f"transferkit.{m}"
-    for m in ("data.encode", "engine.encoder", "engine.freezing", "engine.labels", "engine.masks", "engine.training")
-)
 _NAME = re.compile(r"transferkit(\.[A-Za-z_]\w*)+")
 
 
@@ -87,7 +85,7 @@ def class_id(cls: type) -> str | None:
 
 
 def find_class(name: str) -> type[Any] | None:
-    """The class with an id: one of a method's file, the core, the table encoder or the engine's settings; else None.
+    """The class with an id: one of a method's file, the core, the table encoder or the engine's plain state; else None.
 
     Raises
     ------
@@ -100,13 +98,17 @@ def find_class(name: str) -> type[Any] | None:
     card = next((c for c in catalogue.cards().values() if c.module == module), None)
     if card is not None:
         catalogue.load(card.name)  # says which extra is missing
-    elif not module.startswith("transferkit.core.") and module not in _STATE:
+    elif not module.startswith(("transferkit.core.", "transferkit.engine.")) and module != "transferkit.data.encode":
         return None
     try:
         found = vars(importlib.import_module(module)).get(cls)
     except ModuleNotFoundError:
         return None
-    return found if isinstance(found, type) and found.__module__ == module else None
+    if not isinstance(found, type) or found.__module__ != module:
+        return None
+    # Of the engine what is plain state: settings and descriptions of labels.
+    plain = not module.startswith("transferkit.engine.") or is_dataclass(found) or issubclass(found, BaseEstimator)
+    return found if plain else None
 
 
 def dump_part(value: Any, trusted: Iterable[str]) -> bytes:

@@ -93,6 +93,14 @@ def test_it_learns_images_with_the_last_parts_and_leaves_no_hook():
     assert not any(m._forward_hooks for m in model.network_.modules())
 
 
+def test_noise_of_dropout_is_no_distance():
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 8))
+    X, y = rows()
+    model = DELTA(net, attention=False, training=epochs(1, lr=1e-9)).fit(X, y)
+    assert model.history_[0]["train/maps"] == pytest.approx(0, abs=1e-6)
+    assert model.network_.body[1].p == 0.5
+
+
 def test_layers_that_are_not_there_are_named():
     X, y = rows()
     with pytest.raises(ParamError, match=r"DELTA\.fit: layers must match modules, such as .*'conv9'"):

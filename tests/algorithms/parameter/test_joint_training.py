@@ -41,6 +41,7 @@ def test_the_source_models_own_classifier_goes_on_where_it_fits():
     kept = JointTraining(source, Domain(Xs, ys), training=frozen).fit(X, y)
     torch.testing.assert_close(kept.source_head_.weight, source.source_head.weight)
     assert kept.source_head_ is not source.source_head
+    assert kept.facts_["forgetting"]["forgotten"] == 0  # hardly a step was taken
     few = JointTraining(source, Domain(Xs, ys % 3), training=frozen).fit(X, y)
     assert few.source_head_.out.out_features == 3
     few = JointTraining(source, Domain(Xs, ys % 3), source_head="keep", training=frozen).fit(X, y)

@@ -1,14 +1,14 @@
 import pytest
 import torch
-from edit_checks import check_edit, close, make, stir
 from torch import nn
 
+from edit_checks import check_edit, close, make, stir
 from transferkit.core.errors import ParamError
 from transferkit.engine.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "convnext", "bert", "gpt2"])
+@pytest.mark.parametrize("name", ["vit", "convnext", "bert", "gpt2", "encoder"])
 def test_bottlenecks(name):
     check_edit(name, {"edit": "adapter", "size": 3}, merges=False)
 
@@ -27,7 +27,7 @@ def test_options():
 
 
 @pytest.mark.parametrize(("kind", "places"), [("houlsby", 2), ("pfeiffer", 1)])
-@pytest.mark.parametrize("name", ["vit", "bert", "gpt2"])
+@pytest.mark.parametrize("name", ["vit", "bert", "gpt2", "encoder"])
 def test_parameters_as_in_the_paper(name, kind, places):
     d, m = 12, 5
     net, names = check_edit(name, {"edit": "adapter", "size": m, "kind": kind}, merges=False)

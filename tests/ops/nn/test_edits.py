@@ -3,15 +3,15 @@ import json
 
 import pytest
 import torch
-from edit_checks import close, inputs, make, run, stir
 from torch import nn
 
+from edit_checks import close, inputs, make, run, stir
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import EDITS, apply_edit, merge_edits, train_only, unused
 
 
 def test_unknown_edits():
-    with pytest.raises(ParamError, match="edit must be one of adapter, bias, .* Got 'lorra'"):
+    with pytest.raises(ParamError, match=r"edit must be one of adapter, bias, .* Got 'lorra'"):
         apply_edit(nn.Linear(2, 2), {"edit": "lorra"})
     with pytest.raises(ParamError, match="edit must be JSON"):
         apply_edit(nn.Linear(2, 2), {"edit": "lora", "layers": {1}})
@@ -36,7 +36,7 @@ def test_all_edits_in_a_row_are_replayed():
         ["lora", "lora"], ["ia3", "ia3", "lora"], ["scale_shift", "scale_shift"],
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "mlp"])
+@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "mlp", "encoder"])
 def test_edits_on_the_same_layers_fold_in_every_order(edits, name):
     net, x = make(name).double(), inputs(name).double()
     for edit in edits:
@@ -120,6 +120,16 @@ def test_layers_that_are_never_called_are_named():
     assert unused(net) == ["called.lora", "read.lora"]
     net(torch.zeros(1, 3))
     assert unused(net) == ["read.lora"]
+
+
+def test_padded_batches_of_torchs_encoder():
+    net, x = make("encoder"), inputs("encoder")
+    padding = torch.arange(5)[None] >= torch.tensor([5, 3, 2])[:, None]
+    before = net(x, src_key_padding_mask=padding)
+    apply_edit(net, {"edit": "lora"})
+    with torch.no_grad():
+        after = net(x, src_key_padding_mask=padding)
+    assert close(after[~padding], before[~padding])
 
 
 def test_gradients_with_dropout_checkpointing_and_copies():

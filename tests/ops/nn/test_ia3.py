@@ -2,14 +2,14 @@ import copy
 
 import pytest
 import torch
-from edit_checks import check_edit, close, inputs, make, run, stir
 from torch import nn
 
+from edit_checks import check_edit, close, inputs, make, run, stir
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import apply_edit
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp"])
+@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder"])
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "ia3"})
 
@@ -27,7 +27,7 @@ def test_options(name, edit):
     check_edit(name, {"edit": "ia3", **edit})
 
 
-@pytest.mark.parametrize(("name", "hidden"), [("vit", 48), ("bert", 20), ("gpt2", 48)])
+@pytest.mark.parametrize(("name", "hidden"), [("vit", 48), ("bert", 20), ("gpt2", 48), ("encoder", 20)])
 def test_parameters_as_in_the_paper(name, hidden):
     net, names = check_edit(name, {"edit": "ia3"})
     sizes = {n: p.numel() for n, p in net.named_parameters()}

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from edit_checks import inputs, make, run
 from torch import nn
 
+from edit_checks import inputs, make, run
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn.interpolate import interpolate
 

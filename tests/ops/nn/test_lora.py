@@ -2,14 +2,14 @@ import copy
 
 import pytest
 import torch
-from edit_checks import check_edit, close, inputs, make, run, stir
 from torch import nn
 
+from edit_checks import check_edit, close, inputs, make, run, stir
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp"])
+@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder"])
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "lora", "rank": 2, "alpha": 5.0})
 
@@ -23,6 +23,7 @@ def test_it_is_an_edit(name):
         ("bert", {"layers": ["word_embeddings", "output.dense"]}),
         ("gpt2", {"layers": ["h.*.c_proj", "wte"], "rank": 1}),
         ("resnet", {"layers": "conv2"}),
+        ("encoder", {"layers": ["self_attn", "linear2"], "parts": None}),
     ],
 )
 def test_options(name, edit):
@@ -147,9 +148,34 @@ def test_wrong_options(options, message):
         apply_edit(make("vit"), {"edit": "lora", **options})
 
 
-def test_multihead_attention_of_torch_never_calls_its_projection():
-    net = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    names = apply_edit(net, {"edit": "lora", "rank": 1})
-    assert {n.split(".")[0] for n in names} == {"linear1", "linear2"}
-    with pytest.raises(ParamError, match="layers must match"):
+def test_attention_of_torch():
+    net, names = check_edit("encoder", {"edit": "lora", "rank": 3})
+    assert sum(net.get_parameter(n).numel() for n in names) == 2 * 2 * 3 * (12 + 12)
+    attention = net.layers[0].self_attn
+    with pytest.raises(RuntimeError):
+        attention(torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, 2))
+    assert attention.in_proj_weight is attention._parameters["in_proj_weight"]
+    with pytest.raises(ParamError, match=r"layers must match .* Got 'out_proj'"):  # which torch reads and never calls
         apply_edit(net, {"edit": "lora", "layers": "out_proj"})
+    with pytest.raises(ParamError, match=r"dropout of lora must be 0 for layers.0.self_attn"):
+        apply_edit(net, {"edit": "lora", "dropout": 0.1})
+
+
+def test_attention_of_torch_is_the_fused_projection():
+    torch.manual_seed(0)
+    attention, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(2, 5, 8)
+    nn.init.normal_(attention.in_proj_bias)
+    fused = nn.Sequential()
+    fused.qkv = nn.Linear(8, 24)
+    fused.qkv.load_state_dict({"weight": attention.in_proj_weight, "bias": attention.in_proj_bias})
+    for edit in ("lora", "ia3"):
+        apply_edit(attention, {"edit": edit})
+        stir(fused, apply_edit(fused, {"edit": edit, **({"layers": "qkv"} if edit == "lora" else {"outputs": "qkv"})}))
+    attention.lora.load_state_dict(fused.qkv.lora.state_dict())
+    attention.ia3.load_state_dict(fused.qkv.ia3.state_dict())
+    q, k, v = (z.unflatten(-1, (2, 4)).transpose(1, 2) for z in fused.qkv(x).chunk(3, dim=-1))
+    want = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    want = nn.functional.linear(want, attention.out_proj.weight, attention.out_proj.bias)
+    assert close(attention(x, x, x)[0], want, 1e-6)
+    merge_edits(attention)
+    assert close(attention(x, x, x)[0], want, 1e-6)

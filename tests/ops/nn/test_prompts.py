@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import torch
-from edit_checks import check_edit, close, inputs, make, run, stir
 from torch import nn
 
+from edit_checks import check_edit, close, inputs, make, run, stir
 from transferkit.core.errors import ParamError
 from transferkit.engine.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit

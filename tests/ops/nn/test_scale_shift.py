@@ -1,12 +1,12 @@
 import pytest
 import torch
-from edit_checks import check_edit, make, stir
 from torch import nn
 
+from edit_checks import check_edit, make, stir
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "gpt2", "mlp"])
+@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "gpt2", "mlp", "encoder"])
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "scale_shift"})
 

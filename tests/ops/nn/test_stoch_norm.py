@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import torch
-from edit_checks import inputs, make, run
 from torch import nn
 
+from edit_checks import inputs, make, run
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 from transferkit.ops.nn.stoch_norm import StochNorm, StochNorm1d, StochNorm2d

@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import torch
-from edit_checks import make
 from torch import nn
 
+from edit_checks import make
 from transferkit.core.errors import ParamError
 from transferkit.ops.nn import layers
 from transferkit.ops.nn.edits import apply_edit
@@ -83,7 +83,9 @@ def test_roles_of_the_layers_of_known_networks():
     vit, bert, gpt2, resnet = map(make, ("vit", "bert", "gpt2", "resnet"))
     assert layers.fused_qkv(vit) == {"blocks.0.attn.qkv", "blocks.1.attn.qkv"}
     assert layers.fused_qkv(gpt2) == {"h.0.attn.c_attn", "h.1.attn.c_attn"}
-    assert names(layers.attention(bert, "qv"))[:2] == [f"encoder.layer.0.attention.self.{k}" for k in ("query", "value")]
+    assert names(layers.attention(bert, "qv"))[:2] == [
+        f"encoder.layer.0.attention.self.{k}" for k in ("query", "value")
+    ]
     assert names(layers.attention_outputs(bert)) == [f"encoder.layer.{k}.attention.output.dense" for k in (0, 1)]
     assert names(layers.mlp_outputs(bert)) == [f"encoder.layer.{k}.output.dense" for k in (0, 1)]
     assert names(layers.mlp_outputs(gpt2)) == ["h.0.mlp.c_proj", "h.1.mlp.c_proj"]

@@ -24,6 +24,7 @@ from ...engine.rows import move
 from ...engine.supervised import Supervised
 from ...engine.training import Training
 from ...ops.nn.channel_attention import channel_attention, loss_rises, map_distance
+from ...ops.nn.dropout import without_dropout
 from ...ops.nn.feature_maps import channel_axis
 from ...ops.nn.features import tap
 from ...ops.nn.penalties import half_squares
@@ -57,11 +58,11 @@ class DELTA(NetworkTransfer):
     reg_head : float in [0, inf), default=0.01
         Strength of the pull of the head's weights to zero (beta).
     layers : int in [1, inf) or sequence of str, default=4
-        Whose outputs are compared: those of so many last parts of the body, or of the modules of these names or patterns.
+        Whose outputs are compared: those of so many last parts of the body, or of modules of these names or patterns.
     attention : bool, default=True
         Whether channels are weighted by how much the loss rises without them; False weights all alike.
     attention_rows : int in [1, inf), default=32
-        Rows on which that rise is measured: the budget, as the rest of the network runs once a channel for each of them.
+        Rows on which that is measured: the budget, as what follows a layer runs once a channel for each of them.
     plan : str, mapping or FreezePlan, default="full"
         What trains when; see `FineTuning`.
     lr_decay : float in (0, 1], default=1.0
@@ -106,11 +107,12 @@ class DELTA(NetworkTransfer):
     with C_l channels at P_l positions in layer l, w0 the source model and v the head's weights (the paper's behavioural
     regulariser). ``W_lj`` follows from the rise of the loss when filter j is set to zero in a network of the frozen body
     and a head trained on it: as in public implementations the rises are standardised within the layer and divided by 5
-    before the softmax, since as they stand they are too small to tell channels apart. Where we differ: that head is a
-    logistic or ridge probe, solved exactly; what is silenced is a channel of a layer's output, so that the output may be
-    that of a block; and dividing by positions and rows makes `reg` mean the same at any image or batch size (0.01 for a sum
-    over 48 rows, as published, is 0.5 for their mean). Channels are the axis after the batch behind a convolution, and the
-    last one (of vectors and tokens) behind dense layers.
+    before the softmax, as they are too small. Where we differ: that head is a logistic or ridge probe, solved exactly; what
+    is silenced is a channel of a layer's output, which may be a block's; and dividing by positions and rows makes `reg` mean
+    the same at any image or batch size (0.01 for a sum over 48 rows, as published, is 0.5 for their mean). Channels are the
+    axis after the batch behind a convolution, and the last one (of vectors and tokens) behind dense layers. Dropout inside
+    the body is off: its noise would count as distance. For texts, whose attention masks count the rows, the whole network
+    runs again for each channel: take ``attention=False`` or few `attention_rows`.
 
     References
     ----------
@@ -183,7 +185,7 @@ class DELTA(NetworkTransfer):
         return Supervised(fit.network, fit.labels, [term], frozen=[teacher])
 
     def _finish(self, fit: Fit, objective: Supervised) -> None:
-        objective.terms[0].taps.close()  # the hooks go, the network stays
+        objective.terms[0].changes.close()  # the hooks go, dropout comes back
 
     def _weights(self, fit: Fit, body: nn.Module) -> dict[str, Tensor]:
         """Channel weights of each layer that is compared, in the order in which the layers run."""
@@ -197,9 +199,7 @@ class DELTA(NetworkTransfer):
         if isinstance(self.layers, int):
             sizes = dict(list(sizes.items())[-self.layers :])
         if not sizes:
-            raise ParamError(
-                f"DELTA.fit: layers must name modules that run when the network does. Got {self.layers!r}."
-            )
+            raise ParamError(f"DELTA.fit: layers must run when the network does. Got {self.layers!r}, which do not.")
         if not self.attention:
             return {name: torch.full((n,), 1 / n, device=fit.place.device) for name, (_, n) in sizes.items()}
         features = outputs_of(body, body.forward, fit.rows, fit.place, fit.training.batch_size, fit.training.workers)
@@ -231,9 +231,10 @@ class _Behaviour(nn.Module):
         self.teacher, self.reg, self.reg_head = teacher, reg, reg_head
         self.head = tuple(p for p in network.head.parameters() if p.ndim > 1)  # in a tuple: the network's own
         self.names = list(weights)
-        self.taps = ExitStack()
+        self.changes = ExitStack()
+        self.changes.enter_context(without_dropout(network.body))
         self.now, self.known = (
-            self.taps.enter_context(tap(b, self.names, exact=True)) for b in (network.body, teacher)
+            self.changes.enter_context(tap(b, self.names, exact=True)) for b in (network.body, teacher)
         )
         for k, w in enumerate(weights.values()):
             self.register_buffer(f"weight_{k}", w)

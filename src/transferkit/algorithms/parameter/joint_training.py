@@ -14,6 +14,7 @@ from ...core.constraints import Fulfils, Interval, Options
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.forgetting import forgetting
 from ...engine.freezing import FreezePlan
 from ...engine.inputs import as_rows, check_input
 from ...engine.labels import Labels, find_labels
@@ -90,7 +91,7 @@ class JointTraining(NetworkTransfer):
     backbone_name_, fingerprint_ : str
         The source model's name, and the SHA-256 of its weights.
     facts_ : dict
-        What the report shows.
+        What the report shows; with the source model's own classifier, ``forgetting`` is measured on the source rows.
     n_features_in_ : int
         Width of the rows, where they are vectors.
 
@@ -205,6 +206,12 @@ class JointTraining(NetworkTransfer):
 
     def _finish(self, fit: Fit, objective: Supervised) -> None:
         self.source_head_.eval()
+        if not isinstance(
+            self.source_head_, Head
+        ):  # the source model's own: its labels say what the body has forgotten
+            rows = self._streams(fit)["source"]
+            assert rows.y is not None
+            fit.notes["forgetting"] = forgetting(fit.backbone, fit.network.body, rows, rows.y.numpy(), place=fit.place)
 
 
 class _SourceTask(nn.Module):

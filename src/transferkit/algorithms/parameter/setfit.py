@@ -167,4 +167,119 @@ class SetFit(NetworkTransfer):
         self.random_state = random_state
 
     def _train(self, fit: Fit) -> dict[str, Any]:
-        ...
+        training, rows, self.n_pairs_ = fit.training, fit.rows, 0
+        if self.training is None:
+            epochs = 1 if self.loss == "cosine" else self.iterations
+            training = Training(n_epochs=epochs, batch_size=16, lr=2e-5, schedule="linear")
+        if self.loss == "cosine":
+            pairs, same = _pairs(fit.rows.y, self.sampling, self.iterations, np.random.default_rng(fit.seed))
+            rows, self.n_pairs_ = pair_rows(fit.rows, pairs, torch.as_tensor(same, dtype=torch.float32)), len(pairs)
+        facts = super()._train(replace(fit, rows=rows, training=training))
+        fit.network.head = self._probe(fit)
+        return {**facts, "n_pairs": self.n_pairs_}
+
+    def _objective(self, fit: Fit) -> Objective:
+        # Where nothing is augmented, a row is the same in every pair.
+        augmented = fit.training.augment and fit.backbone.kind in ("images", "audio")
+        pairs = fit.rows.X if self.loss == "cosine" and not augmented else None
+        return _Contrast(fit.network, self.loss, self.temperature, pairs)
+
+    def _judge(self, fit: Fit, objective: Objective) -> float:
+        """Score of the head that the features have earned by now."""
+        paired = fit.rows.preprocess
+        head = self._probe(replace(fit, rows=paired.rows if isinstance(paired, Pairs) else fit.rows))
+        with torch.inference_mode():
+            outputs = head(torch.from_numpy(self._embed(fit, fit.held))).numpy()
+        return fit.labels.score(fit.y_held, fit.labels.predict(outputs))
+
+    def _probe(self, fit: Fit) -> Head:
+        return fit_probe(self._embed(fit, fit.rows), fit.y, fit.labels, reg=self.reg, seed=fit.seed)
+
+    def _embed(self, fit: Fit, rows: Rows) -> Array:
+        body, t = fit.network.body, fit.training
+        return outputs_of(body, lambda x: by_length(body, x), rows, fit.place, max(64, t.batch_size), t.workers)
+
+
+class _Contrast(Objective):
+    """The first phase: features that are alike within a class.
+
+    Parameters
+    ----------
+    network : Network
+    loss : {"cosine", "supcon"}
+    temperature : float
+    pairs : int array of shape (n_pairs, 2) or None
+        Row numbers, if a row that is in several pairs of a batch may pass through the network once for all of them.
+    """
+
+    def __init__(self, network: Network, loss: str, temperature: float, pairs: Array | None) -> None:
+        super().__init__()
+        self.network, self.loss, self.temperature, self.pairs = network, loss, temperature, pairs
+
+    def steps(self) -> Sequence[Step]:
+        return [Step("train", self._loss, list(self.network.body.parameters()))]
+
+    def predict_step(self, x: Any) -> Tensor:
+        return self.network(x)
+
+    def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        stream = batch["target"]
+        assert stream.y is not None
+        if self.loss == "supcon":
+            return {"loss": supcon_loss(by_length(self.network.body, stream.x), alike(stream.y), self.temperature)}
+        if self.pairs is None:
+            z = by_length(self.network.body, stream.x)
+        else:
+            _, first, place = np.unique(
+                self.pairs[stream.rows.cpu().numpy()].ravel(), return_index=True, return_inverse=True
+            )
+            z = by_length(self.network.body, take_rows(stream.x, torch.as_tensor(first, device=stream.rows.device)))
+            z = z[torch.as_tensor(place, device=z.device)]
+        return {"loss": cosine_loss(*Pairs.split(z), stream.y)}
+
+
+def cosine_loss(first: Tensor, second: Tensor, same: Tensor) -> Tensor:
+    """Mean squared difference between cosines and 1 (same class) or 0."""
+    return functional.mse_loss(functional.cosine_similarity(first.float(), second.float(), dim=1), same)
+
+
+def supcon_loss(z: Tensor, same: Tensor, temperature: float) -> Tensor:
+    """Mean over rows i, and over rows j of the same class, of ``-log exp(s_ij / t) / sum over k != i of exp(s_ik / t)``."""
+    z = functional.normalize(z.float(), dim=1)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
+    log_p = (logits - logits.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0.0)
+    same = (same & ~itself).float()
+    partners = same.sum(dim=1)
+    counted = partners > 0
+    if not counted.any():
+        return z.sum() * 0.0
+    return -((same * log_p).sum(dim=1)[counted] / partners[counted]).mean()
+
+
+def alike(y: Tensor) -> Tensor:
+    """Which rows have a class or a label in common, bool of shape (n_rows, n_rows)."""
+    return y[:, None] == y[None, :] if y.ndim == 1 else y @ y.T > 0
+
+
+def _pairs(y: Tensor, sampling: str, iterations: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Row numbers of shape (n_pairs, 2), and whether they are of one class."""
+    same = alike(y).numpy()
+    if sampling in ("oversampling", "undersampling", "unique"):
+        first, second = np.triu_indices(len(y))  # a row with itself included
+        every, kind = np.column_stack([first, second]), same[first, second]
+        alike_, other = rng.permutation(every[kind]), rng.permutation(every[~kind])
+        pick = max if sampling == "oversampling" else min
+        if sampling != "unique" and len(other):
+            alike_, other = (np.resize(p, (pick(len(alike_), len(other)), 2)) for p in (alike_, other))
+    else:
+        members = [np.arange(len(y))[:, None]] if sampling == "rows" else None
+        if sampling == "rows":
+            anchors = np.repeat(np.arange(len(y)), iterations)
+        else:
+            labels = np.unique(y.numpy()) if y.ndim == 1 else range(y.shape[1])
+            groups = [np.flatnonzero(y.numpy() == k if y.ndim == 1 else y.numpy()[:, k] > 0) for k in labels]
+            anchors = np.concatenate([rng.choice(g, iterations) for g in groups if len(g)])
+        alike_, other = _partners(anchors, same, rng), _partners(anchors, ~same, rng)
+    pairs = np.concatenate([alike_, other])
+    return pairs, np.arange(len(pairs)) < len(alike_)

@@ -46,10 +46,11 @@ class PARC(BaseEstimator):
     -----
     Columns are standardised. The distance of two rows is 1 minus the Pearson correlation of their features, and 1 minus that
     of their one-hot labels; the score is Spearman's correlation of the two sets of distances over all pairs (in the
-    authors' code times 100). Time and memory grow with the square of the probe set, which has 500 rows in the paper. A row that is
-    the mean in every column correlates with nothing; its distances are 1. Correlation centres each row, so that the score
-    depends on the signs of the principal components, which the paper leaves open: here, the largest score of each is
-    positive. The source is not used.
+    authors' code times 100). Time and memory grow with the square of the probe set, which has 500 rows in the paper.
+
+    A row that is the mean in every column correlates with nothing; its distances are 1. Correlation centres each row, so
+    that the score depends on the signs of the principal components, which the paper leaves open: here, the largest score of
+    each is positive. The source is not used.
 
     References
     ----------

@@ -25,7 +25,13 @@ __all__ = ["identity_backbone", "load_backbone", "rebuild"]
 class _Families(Mapping[str, ModuleType]):
     """The file of each family; imported when it is asked for, as it needs a library of its own."""
 
-    _files = {"timm": "timm_models", "torchvision": "torchvision_models", "hf": "hf_models", "sentence": "sentence_models"}
+    _files = {
+        "timm": "timm_models",
+        "torchvision": "torchvision_models",
+        "hf": "hf_models",
+        "sentence": "sentence_models",
+        "detector": "detector_models",  # no name of its own: `detector_models.load_detector` reads hf:NAME
+    }
 
     def __getitem__(self, family: str) -> ModuleType:
         return import_module(f"{__name__}.{self._files[family]}")

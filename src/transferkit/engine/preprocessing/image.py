@@ -49,7 +49,7 @@ class ImagePreprocess(Preprocess):
     -----
     The compact form is a uint8 tensor of shape (3, height, width) with a margin around the centre crop, from which random
     crops are taken: what is decoded once serves training and evaluation. The centre of it is, pixel for pixel, what
-    timm's and torchvision's evaluation transforms give. A random crop is cut from it by bilinear interpolation.
+    timm's and torchvision's evaluation transforms give (``"border"`` with a crop: to one pixel). A random crop is cut from it by bilinear interpolation.
     """
 
     kind: ClassVar[str] = "images"
@@ -118,13 +118,14 @@ class ImagePreprocess(Preprocess):
             return image.resize((width, height), method)
         if self.crop_mode == "border":
             scale = min(height / image.height, width / image.width)
-            small = image.resize(_scaled(image, scale), method)
+            small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), method)
             canvas = Image.new("RGB", (width, height), tuple(round(255 * v) for v in self.mean))
             canvas.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
             return canvas
         image = _without_ends(image)  # 1 x 5000 pixels would become 256 x 1,280,000
-        scale = max(height / image.height, width / image.width)
-        return image.resize(_scaled(image, scale, at_least=(width, height)), method)
+        scale = max(height / image.height, width / image.width) + 1e-12  # 256 / 300 * 300 must stay 256
+        size = max(int(image.width * scale), width), max(int(image.height * scale), height)  # torchvision's rounding
+        return image.resize(size, method)
 
     def finish(self, batch: Tensor, *, training: bool, generator: torch.Generator | None = None) -> Tensor:
         """uint8 of shape (batch, 3, height, width) to normalised float32 of shape (batch, 3, *size)."""
@@ -170,12 +171,6 @@ def pil_image(sample: Any) -> Image.Image:
             f"Got {pixels.dtype} of shape {pixels.shape}."
         )
     return Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-
-
-def _scaled(image: Image.Image, scale: float, at_least: tuple[int, int] = (1, 1)) -> tuple[int, int]:
-    """Width and height times scale, the fraction cut off as torchvision does."""
-    eps = 1e-9  # 256 / 300 * 300 must stay 256
-    return max(int(image.width * scale + eps), at_least[0]), max(int(image.height * scale + eps), at_least[1])
 
 
 def _without_ends(image: Image.Image) -> Image.Image:

@@ -95,6 +95,10 @@ def apply_edit(module: nn.Module, edit: Mapping[str, Any], *, seed: int | None =
     for new in module.modules():
         if (isinstance(new, Part) and id(new) not in known) or (isinstance(new, StochNorm) and new.order < 0):
             new.order, new.edit = order, copy.deepcopy(dict(edit))
+    for encoder in module.modules():
+        # Its short cut for padded batches makes nested tensors, which a layer with hooks cannot take.
+        if isinstance(encoder, nn.TransformerEncoder) and any(parts_of(encoder)):
+            encoder.use_nested_tensor = False
     return [n for n, p in module.named_parameters() if id(p) in trains]
 
 
@@ -168,8 +172,8 @@ def _foldable(module: nn.Module) -> list[_Place]:
     while True:
         left, chosen = places, []
         while ready := [p for p in left if p[3].order in allowed and _ready(p, left)]:
-            chosen.append(ready[0])
-            left = [p for p in left if p is not ready[0]]
+            chosen += ready
+            left = [p for p in left if not any(p is r for r in ready)]
         halves = {p[3].order for p in chosen} & {p[3].order for p in left}
         if not halves:
             return chosen
@@ -177,7 +181,7 @@ def _foldable(module: nn.Module) -> list[_Place]:
 
 
 def _ready(place: _Place, left: Sequence[_Place]) -> bool:
-    """Whether a part can be folded as the next one, of those that are left."""
+    """Whether a part can be folded before all others that are left."""
     host, layer, _, part = place
     after = [p for _, other, _, p in left if other is layer and not isinstance(p, InputPart)]
     if isinstance(part, InputPart):  # what reads the changed input would read the unchanged one from then on

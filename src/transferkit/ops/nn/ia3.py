@@ -13,6 +13,7 @@ from .layers import (
     called,
     channel_dim,
     fused_qkv,
+    is_attention,
     is_depthwise,
     is_weighted,
     mlp_outputs,
@@ -22,7 +23,7 @@ from .layers import (
     scale_inputs,
     scale_outputs,
 )  # fmt: skip
-from .structure import InputPart, Part, attach, find
+from .structure import InputPart, Part, WeightPart, attach, find
 
 __all__ = ["ia3"]
 
@@ -38,7 +39,7 @@ def ia3(
         Changed in place.
     outputs : str or list of str, optional
         Patterns of dense layers and convolutions whose outputs are scaled; of a layer that makes query, key and value in
-        one, the key and the value.
+        one (torch's ``MultiheadAttention`` included), the key and the value.
     inputs : str or list of str, optional
         Patterns of dense layers and convolutions (not depthwise) whose inputs are scaled. Where `outputs` and `inputs`
         are both None: keys, values, and the hidden activations of feed-forward parts; in a network that has neither, the
@@ -84,8 +85,11 @@ def ia3(
     def inner(layer: nn.Module) -> bool:
         return able(layer) and not is_depthwise(layer)
 
+    def outer(layer: nn.Module) -> bool:
+        return able(layer) or is_attention(layer)
+
     where, kind = "apply_edit: ia3", "dense layers or convolutions"
-    after = find(module, outputs, able, where=where, kind=kind) if outputs is not None else []
+    after = find(module, outputs, outer, where=where, kind=kind) if outputs is not None else []
     before = find(module, inputs, inner, where=where, kind=f"{kind} (not depthwise)") if inputs is not None else []
     if outputs is None and inputs is None:
         after, before = attention(module, "kv"), mlp_outputs(module)
@@ -96,6 +100,9 @@ def ia3(
     fused = fused_qkv(module)
     new: list[nn.Parameter] = []
     for name, layer in after:
+        if is_attention(layer):
+            new.append(_attached(layer, _AttentionScale(layer.embed_dim)))
+            continue
         width = n_outputs(layer)
         fixed = width // 3 if name in fused else 0
         new.append(_attached(layer, _OutputScale(width, fixed, channel_dim(layer))))
@@ -104,7 +111,7 @@ def ia3(
     return new
 
 
-def _attached(layer: nn.Module, part: _OutputScale | _InputScale) -> nn.Parameter:
+def _attached(layer: nn.Module, part: _OutputScale | _InputScale | _AttentionScale) -> nn.Parameter:
     attach(layer, "ia3", part)
     return part.scale
 
@@ -128,6 +135,19 @@ class _OutputScale(Part):
 
     def merge(self, layer: nn.Module) -> None:
         scale_outputs(layer, self.factors())
+
+
+class _AttentionScale(WeightPart):
+    """Factors on key and value of torch's own attention, whose projection is scaled for the length of a call."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2 * width))
+
+    def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
+        factors = torch.cat([self.scale.new_ones(x.embed_dim), self.scale])
+        scaled = {"in_proj_weight": x.in_proj_weight * factors[:, None]}
+        return scaled if x.in_proj_bias is None else {**scaled, "in_proj_bias": x.in_proj_bias * factors}
 
 
 class _InputScale(InputPart):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .structure import find, matches
 
 __all__ = [
-    "add_bias", "attention", "attention_outputs", "called", "channel_dim", "fused_qkv", "is_affine_norm", "is_conv",
+    "add_bias", "attention", "attention_outputs", "called", "channel_dim", "fused_qkv", "is_affine_norm", "is_attention", "is_conv",
     "is_conv_same", "is_depthwise", "is_embedding", "is_linear", "is_weighted", "mlp_outputs", "n_inputs", "n_outputs",
     "per_channel", "scale_inputs", "scale_outputs", "weight_of",
 ]  # fmt: skip
@@ -53,6 +53,11 @@ def is_conv_same(layer: nn.Module) -> bool:
     return type(layer).__name__ == "Conv2dSame" and type(layer).__module__.startswith("timm.")
 
 
+def is_attention(layer: nn.Module) -> bool:
+    """Whether it is torch's own attention, with query, key and value projected from inputs of one width."""
+    return type(layer) is nn.MultiheadAttention and layer.in_proj_weight is not None
+
+
 def is_depthwise(layer: nn.Module) -> bool:
     """Whether it is a convolution in which every channel sees itself only."""
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
@@ -92,6 +97,8 @@ def n_inputs(layer: nn.Module) -> int:
 
 def n_outputs(layer: nn.Module) -> int:
     """Features or channels that a dense layer, a convolution or a normalisation gives."""
+    if isinstance(layer, nn.MultiheadAttention):
+        return layer.embed_dim
     if isinstance(layer, (nn.Linear, nn.Conv2d)) or _is_conv1d(layer):
         return weight_of(layer).shape[0]
     return layer.weight.numel()
@@ -127,17 +134,25 @@ def fused_qkv(module: nn.Module) -> set[str]:
 
 
 def attention(module: nn.Module, parts: Collection[str]) -> list[tuple[str, nn.Module]]:
-    """Projections that make the query ("q"), key ("k") or value ("v") of an attention, fused ones included."""
+    """What makes the query ("q"), key ("k") or value ("v") of an attention: single and fused projections, torch's own."""
     wanted = [n for part, group in (("q", _QUERY), ("k", _KEY), ("v", _VALUE)) if part in parts for n in group]
     fused = fused_qkv(module)
+
+    def makes(name: str, layer: nn.Module) -> bool:
+        return is_attention(layer) or (is_weighted(layer) and (name in fused or matches(name, wanted)))
+
     usable = called(module)
-    return [(n, m) for n, m in find(module, able=is_weighted) if id(m) in usable and (n in fused or matches(n, wanted))]
+    return [(n, m) for n, m in find(module) if id(m) in usable and makes(n, m)]
 
 
 def attention_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Dense layers (and 1x1 convolutions) through which an attention's output leaves it."""
+    """Dense layers (and 1x1 convolutions) through which an attention's output leaves it; torch's attention as a whole."""
     usable = called(module)
-    return [(n, m) for n, m in find(module, able=_is_pointwise) if id(m) in usable and matches(n, _ATTENTION_OUT)]
+
+    def ends(name: str, layer: nn.Module) -> bool:
+        return isinstance(layer, nn.MultiheadAttention) or (_is_pointwise(layer) and matches(name, _ATTENTION_OUT))
+
+    return [(n, m) for n, m in find(module) if id(m) in usable and ends(n, m)]
 
 
 def mlp_outputs(module: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -16,6 +16,7 @@ from .layers import (
     attention,
     called,
     fused_qkv,
+    is_attention,
     is_conv,
     is_depthwise,
     is_embedding,
@@ -24,7 +25,7 @@ from .layers import (
     n_outputs,
     weight_of,
 )  # fmt: skip
-from .structure import Part, attach, check_option, find
+from .structure import Part, WeightPart, attach, check_option, find
 
 __all__ = ["lora"]
 
@@ -52,11 +53,12 @@ def lora(
     alpha : float > 0, optional
         ``scale = alpha / rank``; None is `rank`, so that the scale is 1.
     dropout : float in [0, 1), default=0
-        Share of the input of ``A`` that is dropped in training (not for embeddings).
+        Share of the input of ``A`` that is dropped in training; not for embeddings, must be 0 for torch's attentions.
     rank_stabilized : bool, default=False
         ``scale = alpha / sqrt(rank)`` (rsLoRA).
     layers : str or list of str, optional
-        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings. None: the attention
+        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings, the projections within
+        ``nn.MultiheadAttention`` (by its name). None: the attention
         projections that `parts` names; in a network without attention all dense layers and convolutions.
     parts : list of {"q", "k", "v"}, optional
         Which projections are adapted by default, and which slices of a projection that makes all three at once; the other
@@ -106,9 +108,14 @@ def lora(
     fused = fused_qkv(module)
     new: list[nn.Parameter] = []
     for name, layer in _chosen(module, layers, parts):
-        part: _LoRA
+        part: Part
         if is_embedding(layer):
             part = _EmbeddingLoRA(layer, rank, scale)
+        elif is_attention(layer):
+            if dropout:
+                what = f"for {name}, which is torch's own attention and shows no inputs of its projections"
+                raise ParamError(f"apply_edit: dropout of lora must be 0 {what}. Got {dropout!r}.")
+            part = _AttentionLoRA(layer.embed_dim, rank, scale, parts)
         elif is_conv(layer):
             part = _ConvLoRA(layer, rank, scale, dropout)
         elif name in fused and parts is not None:
@@ -121,13 +128,13 @@ def lora(
 
 
 def _able(layer: nn.Module) -> bool:
-    return (is_weighted(layer) and not is_depthwise(layer)) or is_embedding(layer)
+    return (is_weighted(layer) and not is_depthwise(layer)) or is_embedding(layer) or is_attention(layer)
 
 
 def _chosen(module: nn.Module, layers: Any, parts: Sequence[str] | None) -> list[tuple[str, nn.Module]]:
     usable = called(module)
     if layers is not None:
-        kind = "dense layers, convolutions (not depthwise) or embeddings"
+        kind = "dense layers, convolutions (not depthwise), embeddings or torch's attentions"
         return find(module, layers, lambda m: id(m) in usable and _able(m), where="apply_edit: lora", kind=kind)
     found = [(n, m) for n, m in attention(module, parts or _QKV) if _able(m)]
     return found or find(module, able=lambda m: id(m) in usable and _able(m) and not is_embedding(m))
@@ -189,6 +196,25 @@ class _SliceLoRA(_LoRA):
         with torch.no_grad():
             for part, pair in self.named_children():
                 weight_of(layer).chunk(3)[_QKV.index(part)].add_(pair.change())
+
+
+class _AttentionLoRA(WeightPart):
+    """For the joint projection of torch's own attention, whose weight is changed for the length of a call."""
+
+    def __init__(self, width: int, rank: int, scale: float, parts: Sequence[str] | None) -> None:
+        super().__init__()
+        self.slices = {"qkv": slice(None)} if parts is None else {}
+        for k, part in enumerate(_QKV):
+            if parts is not None and part in parts:
+                self.slices[part] = slice(k * width, (k + 1) * width)
+        for part in self.slices:
+            self.add_module(part, _LinearLoRA(width, 3 * width if part == "qkv" else width, rank, scale, 0.0))
+
+    def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
+        weight = x.in_proj_weight.clone()
+        for part, rows in self.slices.items():
+            weight[rows] = weight[rows] + self.get_submodule(part).change()
+        return {"in_proj_weight": weight}
 
 
 class _ConvLoRA(_LoRA):

@@ -94,6 +94,31 @@ class InputPart(Part, ABC):
         layer.register_forward_pre_hook(_BeforeLayer(name), with_kwargs=True)
 
 
+class WeightPart(Part, ABC):
+    """A trainable part that changes parameters of its layer for the length of a call.
+
+    For layers that hand their parameters to a function themselves, such as `nn.MultiheadAttention`.
+    """
+
+    @abstractmethod
+    def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
+        """What takes the place of the layer's parameters of these names; `x` is the layer."""
+
+    def register(self, layer: nn.Module, name: str) -> None:
+        """Let the layer call this part before itself."""
+        layer.register_forward_pre_hook(_ShadowParameters(name))
+        layer.register_forward_hook(_UncoverParameters(name), always_call=True)
+
+    def can_merge(self, layer: nn.Module) -> bool:
+        """Always: what the call would use becomes the parameter."""
+        return True
+
+    def merge(self, layer: nn.Module) -> None:
+        """Write what the call would use into the layer's parameters."""
+        for name, value in self(layer).items():
+            layer.get_parameter(name).data.copy_(value)
+
+
 class Hook:
     """Calls a child of the layer by its name. It holds no module, so that a deep copy of the layer calls its own child."""
 
@@ -119,6 +144,21 @@ class _BeforeLayer(Hook):
             return (part(args[0]), *args[1:]), kwargs
         first = next(iter(kwargs))
         return args, {**kwargs, first: part(kwargs[first])}
+
+
+class _ShadowParameters(Hook):
+    """An attribute of the object hides the registered parameter of the same name, which stays where it is."""
+
+    def __call__(self, layer: nn.Module, args: Any) -> None:
+        part = layer._modules[self.name]
+        part.used = True
+        layer.__dict__.update(part(layer))
+
+
+class _UncoverParameters(Hook):
+    def __call__(self, layer: nn.Module, args: Any, output: Any) -> None:
+        for name in layer._parameters:
+            layer.__dict__.pop(name, None)
 
 
 def attach(layer: nn.Module, name: str, part: Part) -> str:

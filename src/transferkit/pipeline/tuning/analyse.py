@@ -55,7 +55,7 @@ def facts_of(
                 "data": tuning.target.X.kind,
                 "label": defined.task.label,
                 "metric": METRIC[tuning.kind],
-                "sources": [{"name": model.label, "n": None, "sha256": model.weights}],
+                "sources": [{"name": model.label.partition("?")[0], "n": None, "sha256": model.weights}],
                 "target": {
                     "name": defined.target.name,
                     "n": tuning.target.n_samples,

@@ -12,12 +12,12 @@ from scipy import stats
 
 from ...core.errors import TransferError
 from ...core.protocols import Array
-from ..evaluate import changed, class_hits, confusion_of, predict_once, regression_of, score_interval
+from ..evaluate import changed, class_hits, confusion_of, regression_of, score_interval
 from ..progress import Progress
 from ..strict_json import plain
 from .prepare import Tuning
 from .select import PROBE, SCRATCH, Selected
-from .train import Trained, refit
+from .train import Trained, predict, refit
 
 __all__ = ["Evaluated", "evaluate"]
 
@@ -106,7 +106,9 @@ def evaluate(
     for k, t in enumerate(again):
         progress("evaluate", k, len(again), f"{t.candidate.id} on all labels")
         model = models[t.candidate.id] = refit(t.candidate, blind, folder, seed)
-        predictions[t.candidate.id], probabilities[t.candidate.id] = predict_once(model, tuning.target.X)
+        predictions[t.candidate.id], probabilities[t.candidate.id] = predict(
+            model, t.candidate, tuning, np.arange(tuning.target.n_samples)
+        )
     # Everything above is settled; only now do the held-back labels come in.
     scores = _score(predictions, tuning, seed)
     before = _before(winner, anchor, scratch, predictions)
@@ -163,7 +165,6 @@ def _choose(
         best = winner
         pair = _pair(scratch.predicted, best.predicted, truth, kind)
         check = _check("scratch", scratch, pair, len(truth), kind, f"{best.candidate.card.cls} from the source model")
-        check["says"] = check["says"].replace("The candidate", "Training from scratch")
         nothing_beats_scratch = value(scratch) >= value(best)
         winner = scratch if check["passed"] else winner
         # What is checked is that transfer does no harm: it passes where scratch does not win.
@@ -184,12 +185,15 @@ def _choose(
 def _check(name: str, candidate: Trained, pair: _Pair, m: int, kind: str, beside: str) -> dict[str, Any]:
     passed = pair.p <= LEVEL and pair.better
     what = "is nearer to the truth" if kind == "regression" else "is right alone"
-    params = ", ".join(f"{k}={v}" for k, v in candidate.candidate.params.items())
-    says = (
-        f"The candidate {candidate.candidate.card.cls}{f' ({params})' if params and name == 'lead' else ''} {what} on"
-        f" {pair.wins} of {m} validation rows and {beside} on {pair.losses} (p {pair.p:.3f})."
-    )
+    who = "Training from scratch" if name == "scratch" else _called(candidate)
+    says = f"{who} {what} on {pair.wins} of {m} validation rows and {beside} on {pair.losses} (p {pair.p:.3f})."
     return {"check": name, "value": pair.p, "threshold": LEVEL, "passed": passed, "says": says}
+
+
+def _called(t: Trained) -> str:
+    """Class and parameters, as in a sentence."""
+    params = ", ".join(f"{k}={v}" for k, v in t.candidate.params.items())
+    return t.candidate.card.cls + (f" ({params})" if params else "")
 
 
 def _score(predictions: Mapping[str, Array], tuning: Tuning, seed: int) -> dict[str, Score]:
@@ -279,10 +283,8 @@ def _sentence(
         )
         said = f"Keep the model frozen and use its features with {c.card.cls}{known}{why}"
     else:
-        params = ", ".join(f"{k}={v}" for k, v in c.params.items())
-        method = c.card.cls + (f" ({params})" if params else "")
         known = known.replace("with the other", "with the frozen features")
-        said = f"Fine-tune with {method}{known}; it beats the frozen features on validation rows"
+        said = f"Fine-tune with {_called(winner)}{known}; it beats the frozen features on validation rows"
     if guard["nothing_beats_scratch"]:
         said += ", yet training from scratch does as well there: the source model brings nothing that shows"
     return f"{said}."

@@ -34,6 +34,8 @@ class SourceModel:
     n_parameters : int
         Of its body.
     features : array of shape (n_samples, n_features)
+    address : str
+        What the features depend on beside the rows.
     posterior : array of shape (n_samples, n_source_classes) or None
         What its own classifier says, where it came with one.
     """
@@ -43,6 +45,7 @@ class SourceModel:
     weights: str
     n_parameters: int
     features: Array
+    address: str
     posterior: Array | None
 
 
@@ -172,6 +175,7 @@ def _split(defined: Defined, y: Array, notes: list[str]) -> tuple[Array, Array]:
 def _source_model(name: str, X: Samples, notes: list[str]) -> SourceModel:
     """Load a model, pass all rows through it, and let go of it."""
     from ...engine.encoder import BackboneEncoder, source_posterior  # needs torch
+    from ...engine.features import address_of
 
     encoder = BackboneEncoder(name, cache=True).fit(X)
     backbone = encoder.backbone_
@@ -183,5 +187,6 @@ def _source_model(name: str, X: Samples, notes: list[str]) -> SourceModel:
         weights=backbone.fingerprint,
         n_parameters=sum(p.numel() for p in backbone.body.parameters()),
         features=features,
+        address=address_of(backbone, "fp32"),
         posterior=source_posterior(backbone, features),
     )

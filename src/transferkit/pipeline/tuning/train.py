@@ -17,12 +17,13 @@ from ... import catalogue, store
 from ...core.errors import MissingExtraError, TransferError
 from ...core.files import atomic_write, make_folder
 from ...core.protocols import Array, take_rows
+from ..evaluate import predict_once
 from ..progress import Progress
 from ..strict_json import plain
 from .prepare import Tuning
 from .select import Candidate, Selected
 
-__all__ = ["Trained", "refit", "train"]
+__all__ = ["Trained", "predict", "refit", "seconds_of", "train"]
 
 DONE, FINAL = "done.json", "final.json"
 
@@ -104,7 +105,7 @@ def _validate(candidate: Candidate, tuning: Tuning, selected: Selected, home: Pa
             for k in selected.validated:
                 rest = selected.folds == k
                 model = _fit(candidate, tuning, tuning.train[~rest], home / f"fold-{k}", seed)
-                guess = model.predict(take_rows(tuning.target.X, tuning.train[rest]))
+                guess, _ = predict(model, candidate, tuning, tuning.train[rest])
                 for row, value in zip(np.flatnonzero(rest).tolist(), guess.tolist()):
                     predicted[row] = value
                 facts = facts or _facts_of(model, candidate)
@@ -160,6 +161,18 @@ def _facts_of(model: Any, candidate: Candidate) -> dict[str, Any]:
         "device": model.facts_.get("device"),
         "precision": model.facts_.get("precision"),
     }
+
+
+def predict(model: Any, candidate: Candidate, tuning: Tuning, rows: Array) -> tuple[Array, Array | None]:
+    """Labels and probabilities of some rows: from the features at hand where the body is still the source's."""
+    from ...engine.encoder import outputs_from_features  # needs torch
+
+    source = next((m for m in tuning.models if m.name == candidate.source), None)
+    outputs = None if source is None else outputs_from_features(model, source.address, source.features[rows])
+    if outputs is None:
+        return predict_once(model, take_rows(tuning.target.X, rows))
+    has_proba = hasattr(model, "predict_proba")
+    return model.labels_.predict(outputs), model.labels_.proba(outputs) if has_proba else None
 
 
 def refit(candidate: Candidate, tuning: Tuning, folder: Path, seed: int) -> Any:
