@@ -172,6 +172,12 @@ def learned_vector_net() -> tuple[nn.Sequential, nn.Linear]:
     return body, learn(body, torch.as_tensor(X), quadrant.astype(np.int64), 150)
 
 
+def halved_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same with a related task whose classes are two quadrants each, side by side: source classes tell them apart."""
+    X, quadrant, _, numbers = vector_rows(n, seed)
+    return X, quadrant, quadrant // 2, numbers
+
+
 def classifier(body: nn.Sequential, head: nn.Linear) -> Backbone:
     """A source model that brings the classifier of its own task."""
     return load_backbone(nn.Sequential(*copy.deepcopy(body), copy.deepcopy(head)), sample=np.zeros(8, np.float32), head="4")
@@ -277,10 +283,10 @@ def text_folder(trained: bool) -> str:
 KINDS: Mapping[str, Kind] = {
     "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()[0]), 20),
     "classifier": Kind(
-        vector_rows,
+        halved_rows,
         lambda: classifier(vector_net(), seeded(lambda: nn.Linear(16, 4))),
         lambda: classifier(*learned_vector_net()),
-        20,
+        12,
     ),
     "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net()), 16),
     "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}", 12),

@@ -37,7 +37,9 @@ def test_a_plan_is_taken_as_it_is():
     assert make_plan(NAMES, plan, n_epochs=1) is plan
 
 
-@pytest.mark.parametrize("plan", ["most", "last", "full:2", "lp_ft", "gradual:x", {"nose": 1}, {"stem": -1}, {"stem": "2"}])
+@pytest.mark.parametrize(
+    "plan", ["most", "last", "full:2", "lp_ft", "gradual:x", {"nose": 1}, {"stem": -1}, {"stem": "2"}]
+)
 def test_what_is_no_plan(plan):
     with pytest.raises(ParamError, match="plan must"):
         starts(plan)
@@ -64,7 +66,8 @@ def test_modes(policy, epoch, stem_statistics, stem_affine):
     norm = network.stem[1]
     assert (norm.training, norm.weight.requires_grad) == (stem_statistics, stem_affine)
     assert network.stem[0].weight.requires_grad == (epoch == 1)
-    assert network.head[0].training and network.head[1].weight.requires_grad
+    assert network.head[0].training
+    assert network.head[1].weight.requires_grad
 
 
 def test_the_table():

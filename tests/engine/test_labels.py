@@ -10,7 +10,8 @@ from transferkit.engine.labels import find_labels
 
 def test_classes():
     labels = find_labels("Here.fit", np.array(["b", "a", "b"]), 3)
-    assert labels.kind == "classification" and labels.classes.tolist() == ["a", "b"]
+    assert labels.kind == "classification"
+    assert labels.classes.tolist() == ["a", "b"]
     assert labels.encode(np.array(["b", "a"])).tolist() == [1, 0]
     assert labels.predict(np.array([[2.0, 1.0], [0.0, 3.0]])).tolist() == ["a", "b"]
     assert labels.proba(np.array([[0.0, 0.0]])).tolist() == [[0.5, 0.5]]
@@ -29,7 +30,8 @@ def test_numbers_are_standardised_and_come_back():
     y = np.array([10.5, 20.25, 40.0])
     labels = find_labels("Here.fit", y, 3)
     coded = labels.encode(y)
-    assert labels.kind == "regression" and abs(float(coded.mean())) < 1e-6
+    assert labels.kind == "regression"
+    assert abs(float(coded.mean())) < 1e-6
     np.testing.assert_allclose(labels.predict(coded.numpy()), y, rtol=1e-6)
     assert float(labels.loss(coded, coded)) == 0
     two = find_labels("Here.fit", np.column_stack([y, y * 2 + 0.5]), 3)

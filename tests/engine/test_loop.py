@@ -70,7 +70,14 @@ def make(objective=None, plan="full", validate=None, **settings):
     objective = Classify() if objective is None else objective
     made = make_plan(GROUPS, plan, n_epochs=training.n_epochs)
     return Loop(
-        objective, {"target": rows()}, training, network=objective.net, groups=GROUPS, plan=made, seed=3, validate=validate
+        objective,
+        {"target": rows()},
+        training,
+        network=objective.net,
+        groups=GROUPS,
+        plan=made,
+        seed=3,
+        validate=validate,
     )
 
 
@@ -83,7 +90,9 @@ def equal(a, b):
 
 
 def test_sgd_by_hand():
-    loop = make(n_epochs=1, batch_size=22, optimizer="sgd", momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0)
+    loop = make(
+        n_epochs=1, batch_size=22, optimizer="sgd", momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0
+    )
     by_hand = Classify()
     data = rows()
     functional.cross_entropy(by_hand.net(torch.as_tensor(data.X)), data.y).backward()
@@ -180,7 +189,8 @@ def test_frozen_parts_do_not_move_before_their_epoch():
     start = Classify().net.first.weight
     seen = []
     loop = make(
-        plan={"first": 2}, callbacks=[lambda e, s: seen.append(torch.equal(s["network"].first.weight, start)) if e == "epoch" else None]
+        plan={"first": 2},
+        callbacks=[lambda e, s: seen.append(torch.equal(s["network"].first.weight, start)) if e == "epoch" else None],
     )
     loop.run()
     assert seen == [True, True, False, False]
@@ -195,7 +205,12 @@ def test_a_step_moves_its_parameters_only():
     def steps(objective):
         return [
             Step("head", objective.loss, list(objective.net.head.parameters())),
-            Step("first", lambda b, p: {"loss": objective.loss(b, p)["loss"] * 0}, list(objective.net.first.parameters()), repeat=2),
+            Step(
+                "first",
+                lambda b, p: {"loss": objective.loss(b, p)["loss"] * 0},
+                list(objective.net.first.parameters()),
+                repeat=2,
+            ),
         ]
 
     start = Classify()
@@ -229,7 +244,9 @@ def test_patience_stops_and_keeps_the_best():
     kept = []
     loop.training.callbacks = [lambda e, s: kept.append(state(loop)) if e == "epoch" else None]
     trained = loop.run()
-    assert trained.stopped_early and trained.best_epoch == 2 and len(trained.history) == 4
+    assert trained.stopped_early
+    assert trained.best_epoch == 2
+    assert len(trained.history) == 4
     assert equal(state(loop), kept[1])
 
 
@@ -248,7 +265,8 @@ def test_the_finder_leaves_the_loop_as_it_was_and_finds_a_rate():
     from transferkit.engine.lr_finder import find_lr
 
     rate = find_lr(loop)
-    assert equal(before, state(loop)) and loop.done == 0
+    assert equal(before, state(loop))
+    assert loop.done == 0
     assert 1e-4 < rate < 1
     assert make(lr="auto", n_epochs=30).run().history[-1]["train/loss"] < 0.2
 

@@ -6,12 +6,15 @@ from transferkit.engine.schedules import Plateau, factor
 
 
 def test_ends():
-    assert factor("cosine", 0.0, 0.0) == 1 and factor("cosine", 0.5, 0.0) == pytest.approx(0.5)
+    assert factor("cosine", 0.0, 0.0) == 1
+    assert factor("cosine", 0.5, 0.0) == pytest.approx(0.5)
     assert factor("cosine", 1.0, 0.1) == pytest.approx(0)
     assert factor("linear", 0.75, 0.5) == pytest.approx(0.5)
-    assert factor("constant", 0.05, 0.1) == pytest.approx(0.5) and factor("constant", 0.9, 0.1) == 1
+    assert factor("constant", 0.05, 0.1) == pytest.approx(0.5)
+    assert factor("constant", 0.9, 0.1) == 1
     assert factor("one_cycle", 0.0, 0.25) == pytest.approx(1 / 25)
-    assert factor("one_cycle", 0.25, 0.25) == 1 and factor("one_cycle", 1.0, 0.25) == pytest.approx(1e-4)
+    assert factor("one_cycle", 0.25, 0.25) == 1
+    assert factor("one_cycle", 1.0, 0.25) == pytest.approx(1e-4)
 
 
 def test_plateau():

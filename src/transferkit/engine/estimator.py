@@ -21,11 +21,12 @@ from torch import nn
 
 from ..core.constraints import Either, Fulfils, Interval, Nothing, Options, RandomState, Rule, check_params
 from ..core.errors import DomainError, ParamError
-from ..core.protocols import Array
+from ..core.protocols import Array, Domain
 from ..ops.nn.heads import HEADS, Head
 from .backbone import Backbone
 from .backbones import load_backbone
 from .device import Place, find_place
+from .forgetting import forgetting
 from .freezing import BATCH_NORM, FreezePlan, make_plan
 from .inference import outputs_of
 from .inputs import as_rows, check_input
@@ -56,6 +57,8 @@ PLAN_RULES: Mapping[str, Rule] = {
     "lr_decay": Interval(float, 0, 1, closed="right"),
     "batch_norm": Options(*BATCH_NORM),
 }
+
+_FORGETTING_ROWS = 200
 
 
 @dataclass(eq=False)
@@ -148,6 +151,8 @@ class NetworkTransfer(BaseEstimator, ABC):
             torch.manual_seed(seed)
             fit = self._begin(where, X, y, training, seed)
             facts = self._train(fit)
+            found = forgetting(fit.backbone, fit.network.body, fit.rows, place=fit.place, limit=_FORGETTING_ROWS)
+            fit.notes.setdefault("forgetting", found)
         self.network_, self.labels_ = fit.network.eval(), fit.labels
         self.backbone_name_, self.fingerprint_ = fit.backbone.name, fit.backbone.fingerprint
         self.facts_ = {
@@ -175,7 +180,16 @@ class NetworkTransfer(BaseEstimator, ABC):
         train, held = _split(where, rows, values, labels, training, seed)
         network = self._network(backbone, labels)
         return Fit(
-            network, backbone, labels, rows.take(train), rows.take(held), place, training, seed, values[train], values[held]
+            network,
+            backbone,
+            labels,
+            rows.take(train),
+            rows.take(held),
+            place,
+            training,
+            seed,
+            values[train],
+            values[held],
         )
 
     def _train(self, fit: Fit) -> dict[str, Any]:
@@ -210,7 +224,7 @@ class NetworkTransfer(BaseEstimator, ABC):
 
     def _backbone_options(self) -> dict[str, Any]:
         """Options of `load_backbone` that follow from the parameters."""
-        return {}
+        return {"pool": "none"} if self.head == "conv" else {}
 
     def _check_input(self, where: str, X: Any) -> Any:
         """Rows that can be indexed, or an error."""
@@ -270,7 +284,10 @@ class NetworkTransfer(BaseEstimator, ABC):
 
     def _key(self) -> str:
         """What of the parameters a resumed training must agree in."""
-        params = {k: repr(v) for k, v in self.get_params(deep=False).items() if k not in ("training", "source")}
+        data = (Domain, Backbone, nn.Module, Training)  # the weights and labels at the start stand for these
+        params = {
+            k: repr(v) for k, v in self.get_params(deep=False).items() if not isinstance(v, data) and k != "source"
+        }
         return hashlib.sha256(json.dumps([type(self).__name__, params], sort_keys=True).encode()).hexdigest()
 
     # Use ----------------------------------------------------------------------------------------------------------
@@ -330,19 +347,23 @@ def _check_training(where: str, training: Training) -> None:
     except ParamError as err:
         raise ParamError(f"{where}: training must be in range. {err}") from err
     if (training.patience is not None or training.keep == "best") and training.validation == 0:
-        raise ParamError(f"{where}: training.validation must be above 0 where patience or keep='best' is asked for. Got 0.")
+        raise ParamError(
+            f"{where}: training.validation must be above 0 where patience or keep='best' is asked for. Got 0."
+        )
 
 
-def _split(
-    where: str, rows: Rows, y: Array, labels: Labels, training: Training, seed: int
-) -> tuple[Array, Array]:
+def _split(where: str, rows: Rows, y: Array, labels: Labels, training: Training, seed: int) -> tuple[Array, Array]:
     """Rows to train on, and rows of the training labels that judge an epoch."""
     every = np.arange(len(rows))
     if training.validation == 0:
         return every, every[:0]
     classes = y if labels.kind == "classification" else None
     try:
-        train, held = train_test_split(every, test_size=training.validation, random_state=seed % 2**32, stratify=classes)
+        train, held = train_test_split(
+            every, test_size=training.validation, random_state=seed % 2**32, stratify=classes
+        )
     except ValueError as err:
-        raise DomainError(f"{where}: X must have rows enough for training.validation={training.validation}. Got: {err}") from err
+        raise DomainError(
+            f"{where}: X must have rows enough for training.validation={training.validation}. Got: {err}"
+        ) from err
     return np.sort(train), np.sort(held)

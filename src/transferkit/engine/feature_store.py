@@ -108,7 +108,9 @@ class FeatureStore:
         except FileNotFoundError:
             return
         if features.shape[1:] != (self.n_features,):
-            raise DataError(f"{self.folder / name}: rows must have {self.n_features} features. Got {features.shape[1:]}.")
+            raise DataError(
+                f"{self.folder / name}: rows must have {self.n_features} features. Got {features.shape[1:]}."
+            )
         self._shards[name] = features
         whole = digests.tobytes()
         for row in range(len(features)):

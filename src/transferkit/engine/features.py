@@ -207,7 +207,9 @@ def _compute(
         part.index = rows.index[numbers]
         Z = outputs_of(body, body, part, place, batch_size, workers)
         if Z.ndim != 2:
-            raise ParamError(f"extract: {backbone.name} must put out pooled features. Got shape {(len(part), *Z.shape[1:])}.")
+            raise ParamError(
+                f"extract: {backbone.name} must put out pooled features. Got shape {(len(part), *Z.shape[1:])}."
+            )
         if store is None:
             found[chunk] = Z
         else:

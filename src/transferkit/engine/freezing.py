@@ -167,7 +167,8 @@ def _start(plan: Any, names: list[str], depth: dict[str, int], n_epochs: float) 
         return {name: math.inf if e is None else float(e) for name, e in epochs.items()}
     match = re.fullmatch(r"(full|head|last|gradual|lp_ft)(?::(\d+(?:\.\d+)?))?", str(plan))
     kind, number = (match[1], match[2]) if match else ("", None)
-    if not match or (kind in ("full", "head")) == (number is not None) and kind != "gradual":
+    needs_number = kind in ("last", "lp_ft")
+    if not match or (kind != "gradual" and needs_number != (number is not None)):
         raise ParamError(f"plan must be one of {PLANS}, or a mapping of parts to epochs. Got {plan!r}.")
     value = 0.0 if number is None else float(number)
     deepest = max(1, len(names) - 1)

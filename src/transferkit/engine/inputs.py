@@ -42,7 +42,9 @@ def check_input(where: str, X: Any) -> Any:
             except (TypeError, ValueError) as err:
                 raise DomainError(f"{where}: X must hold numbers. Got dtype object: {err}") from err
         if X.dtype.kind not in "fiub" or X.ndim < 2:
-            raise DomainError(f"{where}: X must have numbers and at least two axes. Got dtype {X.dtype}, shape {X.shape}.")
+            raise DomainError(
+                f"{where}: X must have numbers and at least two axes. Got dtype {X.dtype}, shape {X.shape}."
+            )
         if X.dtype.kind == "f" and not np.isfinite(X).all():
             raise DomainError(f"{where}: X must be finite. Input X contains NaN or infinity.")
         if 0 in X.shape:
@@ -50,7 +52,9 @@ def check_input(where: str, X: Any) -> Any:
         return X
     if hasattr(X, "__len__") and hasattr(X, "__getitem__"):  # a torch Dataset
         return _filled(where, X, len(X))
-    raise DomainError(f"{where}: X must be Samples, a list of texts, an array or a torch Dataset. Got {type(X).__name__}.")
+    raise DomainError(
+        f"{where}: X must be Samples, a list of texts, an array or a torch Dataset. Got {type(X).__name__}."
+    )
 
 
 def _filled(where: str, X: Any, n: int) -> Any:

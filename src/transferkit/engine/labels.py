@@ -57,7 +57,9 @@ class Labels:
         if self.classes is not None and self.kind == "classification":
             extra = np.setdiff1d(values, self.classes)
             if len(extra):
-                raise DomainError(f"y must hold classes of {self.classes[:10].tolist()} only. Got also {extra[:5].tolist()}.")
+                raise DomainError(
+                    f"y must hold classes of {self.classes[:10].tolist()} only. Got also {extra[:5].tolist()}."
+                )
             return torch.as_tensor(np.searchsorted(self.classes, values).astype(np.int64))
         numbers = values.reshape(len(values), -1).astype(np.float64)
         if self.kind == "regression":
@@ -143,7 +145,9 @@ def find_labels(where: str, y: Any, n: int, task: str = "auto") -> Labels:
             kind = "regression" if type_of_target(values) == "continuous" else "classification"
     if kind == "classification":
         if values.ndim != 1 or type_of_target(values) not in ("binary", "multiclass"):
-            raise DomainError(f"{where}: y must hold one class a row. Got shape {values.shape}, {type_of_target(values)}.")
+            raise DomainError(
+                f"{where}: y must hold one class a row. Got shape {values.shape}, {type_of_target(values)}."
+            )
         classes = np.unique(values)
         if len(classes) < 2:
             raise DomainError(f"{where}: y must hold at least two classes. Got 1 class: {classes.tolist()[0]!r}.")
@@ -156,4 +160,6 @@ def find_labels(where: str, y: Any, n: int, task: str = "auto") -> Labels:
         raise DomainError(f"{where}: y must hold numbers for a regression. Got dtype {values.dtype}.")
     numbers = values.reshape(n, -1).astype(np.float64)
     scale = numbers.std(axis=0)
-    return Labels("regression", numbers.shape[1], None, numbers.mean(axis=0), np.where(scale > 0, scale, 1.0), values.ndim == 1)
+    return Labels(
+        "regression", numbers.shape[1], None, numbers.mean(axis=0), np.where(scale > 0, scale, 1.0), values.ndim == 1
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from warnings import warn
@@ -13,28 +12,27 @@ from warnings import warn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..core.errors import TrainingError, TransferWarning
-from ..core.protocols import Array
+from .averages import Average
 from .backbone import Group
 from .checkpoint import Checkpoint, pack, read_checkpoint, unpack, write_checkpoint
 from .device import Place, find_place, is_out_of_memory
 from .distribution import Processes, find_processes
 from .freezing import FreezePlan
+from .gradients import assign, check_finite, jacobian_of
 from .objective import Batch, Objective, Step, Stream
 from .optimizers import make_optimizer, set_rates
 from .recorders import make_recorders
 from .rows import Rows, cut, move
+from .sampling import Sampling
 from .schedules import Plateau, factor
 from .training import Training
 
 __all__ = ["Loop", "Trained"]
 
 # What may differ between a run and its continuation.
-_FREE = frozenset(
-    {"folder", "progress", "callbacks", "workers", "resume", "tensorboard", "checkpoint_every", "device"}
-)
+_FREE = frozenset({"folder", "progress", "callbacks", "workers", "resume", "tensorboard", "checkpoint_every", "device"})
 
 
 @dataclass
@@ -119,11 +117,11 @@ class Loop:
         self.optimizers = [make_optimizer(step.params, network, self.groups, training) for step in self.steps]
         self.scaler = torch.amp.GradScaler(self.place.device.type, enabled=self.place.precision == "fp16")
         self.plateau = Plateau()
-        self.average = self._make_average()
-        main = next(iter(self.streams.values()))
-        self.rows_an_update = training.batch_size * training.accumulate
-        self.updates_an_epoch = len(_chunks(np.arange(len(main)), self.rows_an_update))
-        self.n_updates = self.updates_an_epoch * training.n_epochs
+        self.average = Average(network, training.average, training.ema_decay)
+        self.sampling = Sampling(
+            seed, training.batch_size * training.accumulate, training.n_epochs, [len(r) for r in self.streams.values()]
+        )
+        self.updates_an_epoch, self.n_updates = self.sampling.updates_an_epoch, self.sampling.n_updates
         self.trained = Trained(pieces=training.accumulate)
         self.done = 0
         self.lr = 0.0 if training.lr == "auto" else float(training.lr)
@@ -180,37 +178,16 @@ class Loop:
     # Batches ------------------------------------------------------------------------------------------------------
 
     def batches(self, start: int) -> Iterator[dict[str, Stream]]:
-        """Batches on the CPU from update `start` on; which rows they hold is a function of the seed and the update."""
-        plans: dict[str, list[Array]] = {}
-        for k, (name, rows) in enumerate(self.streams.items()):
-            if k == 0:
-                plan = [
-                    chunk
-                    for epoch in range(start // self.updates_an_epoch, self.training.n_epochs)
-                    for chunk in _chunks(self._order(k, epoch, len(rows)), self.rows_an_update)
-                ][start % self.updates_an_epoch :]
-            else:
-                plan = [self._cycle(k, update, len(rows)) for update in range(start, self.n_updates)]
-            plans[name] = [chunk[self.processes.share(len(chunk))] for chunk in plan]
+        """Batches on the CPU from update `start` on, this process's share of each."""
         loaders = [
-            rows.batches(plans[name], self.training.workers)
-            for name, rows in self.streams.items()
-        ]  # fmt: skip
+            rows.batches(
+                [chunk[self.processes.share(len(chunk))] for chunk in self.sampling.plan(k, start)],
+                self.training.workers,
+            )
+            for k, rows in enumerate(self.streams.values())
+        ]
         for parts in zip(*loaders):
             yield dict(zip(self.streams, parts))
-
-    def _order(self, stream: int, epoch: int, n: int) -> Array:
-        return np.random.default_rng([self.seed, stream, epoch]).permutation(n)
-
-    def _cycle(self, stream: int, update: int, n: int) -> Array:
-        """Rows of a stream that begins anew when it is through."""
-        start, found = update * self.rows_an_update, []
-        stop = start + self.rows_an_update
-        while start < stop:
-            take = min(stop - start, n - start % n)
-            found.append(self._order(stream, start // n, n)[start % n : start % n + take])
-            start += take
-        return np.concatenate(found)
 
     # One update ---------------------------------------------------------------------------------------------------
 
@@ -228,8 +205,7 @@ class Loop:
             set_rates(optimizer, rate, self.plan)
             for turn in range(step.repeat):
                 logged.update(self._descend(step, optimizer, batch, progress, [k, turn]))
-        if self.average is not None and progress >= (0.75 if self.training.average == "swa" else 0.0):
-            self.average.update_parameters(self.network)
+        self.average.update(progress)
         self.done += 1
         for name, value in logged.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
@@ -240,7 +216,9 @@ class Loop:
     ) -> dict[str, float]:
         params = [p for p in step.params if p.requires_grad]
         if not params:
-            raise TrainingError(f"{step.name}: the freeze plan must leave something to train. Got nothing at this epoch.")
+            raise TrainingError(
+                f"{step.name}: the freeze plan must leave something to train. Got nothing at this epoch."
+            )
         while True:
             try:
                 logged = self._gradients(step, params, batch, progress, turn)
@@ -259,7 +237,9 @@ class Loop:
     def _split(self, n: int) -> None:
         """Memory ran out: from now on a batch goes through in twice as many pieces."""
         if self.trained.pieces >= n:
-            raise TrainingError("memory must suffice for one row of a batch. It does not; take a smaller network or input.")
+            raise TrainingError(
+                "memory must suffice for one row of a batch. It does not; take a smaller network or input."
+            )
         self.trained.pieces = min(n, 2 * self.trained.pieces)
         warn(
             f"out of memory: a batch now goes through in {self.trained.pieces} pieces; the update is of the whole batch.",
@@ -285,23 +265,25 @@ class Loop:
             seed = np.random.SeedSequence([self.seed, self.done, *turn, piece, self.processes.rank])
             torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
             part = {
-                name: self._finish_stream(cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed)
+                name: self._finish_stream(
+                    cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed
+                )
                 for name, s in batch.items()
             }
             weight = (n * (piece + 1) // pieces - n * piece // pieces) / total
             with self.place.autocast():
                 losses = step.loss(part, progress)
-            self._check_finite(step, losses)
+            check_finite(step.name, losses, self.done + 1, self.n_updates)
             if step.aggregate is None:
                 self.scaler.scale(losses["loss"] * weight).backward(inputs=params)
             else:
-                rows = _jacobian(self.scaler.scale(losses["loss"] * weight), params)
+                rows = jacobian_of(self.scaler.scale(losses["loss"] * weight), params)
                 jacobian = rows if jacobian is None else jacobian + rows
             for name, value in losses.items():
                 key = f"{step.name}/{name}"
                 logged[key] = logged.get(key, 0.0) + float(value.detach().mean()) * weight
         if step.aggregate is not None and jacobian is not None:
-            _assign(params, step.aggregate(self.processes.sum(jacobian)))
+            assign(params, step.aggregate(self.processes.sum(jacobian)))
         else:
             self.processes.sum_gradients(params)
         return logged
@@ -318,26 +300,20 @@ class Loop:
         y = None if stream.y is None else stream.y.to(self.place.device)
         return Stream(x, y, stream.rows.to(self.place.device))
 
-    def _check_finite(self, step: Step, losses: Mapping[str, Tensor]) -> None:
-        if torch.isfinite(losses["loss"]).all():
-            return
-        parts = ", ".join(f"{name} {float(value.detach().mean()):g}" for name, value in losses.items())
-        raise TrainingError(
-            f"{step.name}: the loss must be finite. Got {parts} at update {self.done + 1} of {self.n_updates}; the weights are"
-            " those before it. Take a smaller lr, or clip."
-        )
-
     # Epochs -------------------------------------------------------------------------------------------------------
 
     def _end_epoch(self) -> None:
         names = sorted(self._sums)
         means = self.processes.sum(torch.tensor([self._sums[k] for k in names], dtype=torch.float64))
-        row: dict[str, Any] = {"epoch": self.done // self.updates_an_epoch, "lr": self.optimizers[0].param_groups[-1]["lr"]}
+        row: dict[str, Any] = {
+            "epoch": self.done // self.updates_an_epoch,
+            "lr": self.optimizers[0].param_groups[-1]["lr"],
+        }
         row |= {name: value / self.updates_an_epoch for name, value in zip(names, means.tolist())}
         self._sums = {}
         score = None
         if self.validate is not None:
-            with self._averaged():
+            with self.average.applied():
                 score = float(self.validate())
             row["validation"] = score
         self.trained.history.append(row)
@@ -349,7 +325,7 @@ class Loop:
     def _judge(self, score: float) -> None:
         best = self._best
         if best["score"] is None or score > best["score"]:
-            with self._averaged():
+            with self.average.applied():
                 state = {name: value.detach().clone() for name, value in self.objective.state_dict().items()}
             best.update(score=score, wait=0, state=state)
             self.trained.best_epoch = self.trained.history[-1]["epoch"]
@@ -363,37 +339,11 @@ class Loop:
         keeps_best = self.training.keep == "best" or self.training.patience is not None
         if keeps_best and self._best["state"] is not None:
             self.objective.load_state_dict(self._best["state"])
-        elif self.average is not None:
-            self._copy_average()
+        else:
+            self.average.apply()
         self.objective.eval()
         for p in self.objective.parameters():
             p.grad = None
-
-    # Averages -----------------------------------------------------------------------------------------------------
-
-    def _make_average(self) -> AveragedModel | None:
-        kind = self.training.average
-        if kind is None:
-            return None
-        rule = get_ema_multi_avg_fn(self.training.ema_decay) if kind == "ema" else None
-        return AveragedModel(self.network, multi_avg_fn=rule, use_buffers=True)
-
-    def _copy_average(self) -> None:
-        if self.average is not None and int(self.average.n_averaged):
-            self.network.load_state_dict(self.average.module.state_dict())
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The average in the network's place for a while."""
-        if self.average is None or not int(self.average.n_averaged):
-            yield
-            return
-        kept = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self._copy_average()
-        try:
-            yield
-        finally:
-            self.network.load_state_dict(kept)
 
     # Checkpoints --------------------------------------------------------------------------------------------------
 
@@ -402,10 +352,14 @@ class Loop:
         settings = {k: v for k, v in self.training.get_params().items() if k not in _FREE}
         parts = [[p.group, str(p.from_epoch), p.lr_scale] for p in self.plan.parts]
         digest = hashlib.sha256(
-            json.dumps([settings, parts, self.plan.batch_norm, self.seed, self.key, self.processes.world], sort_keys=True).encode()
+            json.dumps(
+                [settings, parts, self.plan.batch_norm, self.seed, self.key, self.processes.world], sort_keys=True
+            ).encode()
         )
         for name, value in self.objective.state_dict().items():
-            digest.update(name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(
+                name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+            )
         for name, rows in self.streams.items():
             digest.update(f"{name} {len(rows)} {rows.preprocess.key}".encode())
             if rows.y is not None:
@@ -420,7 +374,7 @@ class Loop:
         pack(kept, "key", key)
         pack(kept, "objective", self.objective.state_dict())
         pack(kept, "optimizers", [o.state_dict() for o in self.optimizers])
-        pack(kept, "average", None if self.average is None else self.average.state_dict())
+        pack(kept, "average", self.average.state_dict())
         pack(kept, "scaler", self.scaler.state_dict())
         pack(kept, "plateau", self.plateau.state)
         pack(kept, "best", self._best)
@@ -440,8 +394,7 @@ class Loop:
         self.objective.load_state_dict(unpack(kept, "objective"))
         for optimizer, state in zip(self.optimizers, unpack(kept, "optimizers")):
             optimizer.load_state_dict(state)
-        if self.average is not None:
-            self.average.load_state_dict(unpack(kept, "average"))
+        self.average.load_state_dict(unpack(kept, "average"))
         self.scaler.load_state_dict(unpack(kept, "scaler"))
         self.plateau.state = unpack(kept, "plateau")
         self._best = unpack(kept, "best")
@@ -450,25 +403,3 @@ class Loop:
         t = self.trained
         t.pieces = progress["pieces"]
         t.history, t.stopped_early, t.best_epoch = kept.facts["history"]
-
-
-def _chunks(order: Array, size: int) -> list[Array]:
-    """Cut an order into batches; a last batch of one row joins the one before, since batch statistics need two."""
-    chunks = [order[k : k + size] for k in range(0, len(order), size)]
-    if len(chunks) > 1 and len(chunks[-1]) == 1:
-        chunks[-2:] = [np.concatenate(chunks[-2:])]
-    return chunks
-
-
-def _jacobian(losses: Tensor, params: list[nn.Parameter]) -> Tensor:
-    """Rows of gradients, one a loss, of shape (m, n_parameters)."""
-    rows = []
-    for k, loss in enumerate(losses):
-        grads = torch.autograd.grad(loss, params, retain_graph=k < len(losses) - 1, allow_unused=True)
-        rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in zip(params, grads)]))
-    return torch.stack(rows)
-
-
-def _assign(params: list[nn.Parameter], direction: Tensor) -> None:
-    for p, part in zip(params, direction.split([p.numel() for p in params])):
-        p.grad = part.view_as(p).clone()

@@ -41,7 +41,7 @@ def find_lr(loop: Loop) -> float:
         If the loss is not finite from the start.
     """
     kept = copy.deepcopy(
-        [loop.objective.state_dict(), [o.state_dict() for o in loop.optimizers], loop.average and loop.average.state_dict()]
+        [loop.objective.state_dict(), [o.state_dict() for o in loop.optimizers], loop.average.state_dict()]
     )
     schedule, total = loop.training.schedule, loop.n_updates
     rates = np.geomspace(LOW, HIGH, N_TRIES)
@@ -73,8 +73,9 @@ def find_lr(loop: Loop) -> float:
         loop.objective.load_state_dict(kept[0])
         for optimizer, state in zip(loop.optimizers, kept[1]):
             optimizer.load_state_dict(state)
-        if loop.average is not None:
-            loop.average.load_state_dict(kept[2])
+        loop.average.load_state_dict(kept[2])
     if len(losses) < 5:
-        raise TrainingError("lr='auto': the loss must be finite at small rates. It is not; check the data, or give a number.")
+        raise TrainingError(
+            "lr='auto': the loss must be finite at small rates. It is not; check the data, or give a number."
+        )
     return float(rates[int(np.argmin(losses))] / 10)

@@ -60,7 +60,9 @@ class ObjectLabels:
             found.append({"boxes": corners, "labels": self.classes[one["class_labels"].numpy()]})
         return found
 
-    def decode(self, outputs: Array, sizes: Sequence[tuple[int, int]], min_score: float = 0.0) -> list[dict[str, Array]]:
+    def decode(
+        self, outputs: Array, sizes: Sequence[tuple[int, int]], min_score: float = 0.0
+    ) -> list[dict[str, Array]]:
         """Objects of each image, the surest first.
 
         Parameters
@@ -74,7 +76,9 @@ class ObjectLabels:
         min_score : float, default=0.0
             Objects below are left out.
         """
-        return [self._decoded(one.astype(np.float64), size, min_score) for one, size in zip(outputs, sizes, strict=True)]
+        return [
+            self._decoded(one.astype(np.float64), size, min_score) for one, size in zip(outputs, sizes, strict=True)
+        ]
 
     def _decoded(self, output: Array, size: tuple[int, int], min_score: float) -> dict[str, Array]:
         logits, boxes = output[:, :-4], output[:, -4:]
@@ -128,7 +132,9 @@ def read_objects(where: str, y: Any, n: int) -> Array:
             got = f"shapes {boxes.shape} and {labels.shape} at {k}"
             raise DomainError(f"{where}: y must hold boxes of shape (k, 4) and labels of shape (k,). Got {got}.")
         if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
-            raise DomainError(f"{where}: y must hold boxes as left, top, right, bottom with an area. Got others at {k}.")
+            raise DomainError(
+                f"{where}: y must hold boxes as left, top, right, bottom with an area. Got others at {k}."
+            )
         found[k] = {"boxes": boxes, "labels": labels}
     return found
 
@@ -143,7 +149,9 @@ def find_objects(where: str, objects: Sequence[Mapping[str, Array]], sizes: Sequ
     """
     for k, (one, (height, width)) in enumerate(zip(objects, sizes)):
         boxes = one["boxes"]
-        if len(boxes) and not ((boxes[:, 2:] > 0).all() and (boxes[:, 0] < width).all() and (boxes[:, 1] < height).all()):
+        if len(boxes) and not (
+            (boxes[:, 2:] > 0).all() and (boxes[:, 0] < width).all() and (boxes[:, 1] < height).all()
+        ):
             raise DomainError(
                 f"{where}: y must hold boxes in pixels of their images. Got one outside {width} x {height} pixels at {k}."
             )

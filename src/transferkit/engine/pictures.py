@@ -34,9 +34,13 @@ def check_pictures(where: str, X: Any) -> Any:
             raise DomainError(f"{where}: X must have rows. Got none.")
         for k, sample in enumerate(X):
             pixels = sample if isinstance(sample, (Image.Image, Tensor)) else np.asarray(sample)
-            if not isinstance(pixels, Image.Image) and not (pixels.ndim in (2, 3) and str(pixels.dtype).endswith("uint8")):
+            if not isinstance(pixels, Image.Image) and not (
+                pixels.ndim in (2, 3) and str(pixels.dtype).endswith("uint8")
+            ):
                 got = f"{pixels.dtype} of shape {tuple(pixels.shape)}"
-                raise DomainError(f"{where}: X must hold images, PIL or uint8 pixels of shape (H, W[, 3]). Got {got} at {k}.")
+                raise DomainError(
+                    f"{where}: X must hold images, PIL or uint8 pixels of shape (H, W[, 3]). Got {got} at {k}."
+                )
         return list(X)
     X = check_input(where, X)
     if isinstance(X, Samples) and X.kind != "images":

@@ -22,7 +22,9 @@ PROBES = ("logistic", "ridge")
 _GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
-def fit_probe(Z: Array, y: Array, labels: Labels, kind: str = "logistic", reg: float | str = 1.0, seed: int = 0) -> Head:
+def fit_probe(
+    Z: Array, y: Array, labels: Labels, kind: str = "logistic", reg: float | str = 1.0, seed: int = 0
+) -> Head:
     """A linear head that standardises features with the training rows' mean and deviation.
 
     Parameters
@@ -55,7 +57,8 @@ def fit_probe(Z: Array, y: Array, labels: Labels, kind: str = "logistic", reg: f
     strength = _choose(S, y, labels, kind, seed) if reg == "cv" else float(reg)
     weight, bias = _solve(S, y, labels, kind, strength)
     head = Head(Z.shape[1], labels.n_outputs, "linear", batch_norm=True)
-    assert isinstance(head.norm, nn.BatchNorm1d) and isinstance(head.out, nn.Linear)
+    assert isinstance(head.norm, nn.BatchNorm1d)
+    assert isinstance(head.out, nn.Linear)
     with torch.no_grad():
         head.norm.running_mean.copy_(torch.as_tensor(mean))
         head.norm.running_var.copy_(torch.as_tensor(np.maximum(scale**2 - head.norm.eps, 0.0)))
@@ -110,9 +113,14 @@ def _choose(S: Array, y: Array, labels: Labels, kind: str, seed: int) -> float:
     folds = list(splitter.split(S, codes))
     if kind == "logistic" and labels.kind == "classification":
         with catch_warnings():
-            simplefilter("ignore", ConvergenceWarning)  # far too weak a penalty may not converge; it then scores as it stands
+            simplefilter(
+                "ignore", ConvergenceWarning
+            )  # far too weak a penalty may not converge; it then scores as it stands
             scores = [cross_val_score(_logistic(r), S, codes, cv=folds, scoring="neg_log_loss").mean() for r in _GRID]
     else:
         targets = np.eye(labels.n_outputs)[codes] if labels.kind == "classification" else codes
-        scores = [cross_val_score(Ridge(alpha=r), S, targets, cv=folds, scoring="neg_mean_squared_error").mean() for r in _GRID]
+        scores = [
+            cross_val_score(Ridge(alpha=r), S, targets, cv=folds, scoring="neg_mean_squared_error").mean()
+            for r in _GRID
+        ]
     return _GRID[int(np.argmax(scores))]

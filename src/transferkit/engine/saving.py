@@ -139,9 +139,15 @@ def build_module(about: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Mo
 def _describe_part(module: nn.Module, place: str) -> dict[str, Any]:
     kind = type(module)
     if kind is nn.Linear:
-        given = {"in_features": module.in_features, "out_features": module.out_features, "bias": module.bias is not None}
+        given = {
+            "in_features": module.in_features,
+            "out_features": module.out_features,
+            "bias": module.bias is not None,
+        }
         return {"class": "Linear", "spec": given}
-    if _part(f"{kind.__module__}:{kind.__qualname__}") is not kind or not isinstance(getattr(module, "spec", None), dict):
+    if _part(f"{kind.__module__}:{kind.__qualname__}") is not kind or not isinstance(
+        getattr(module, "spec", None), dict
+    ):
         raise DataError(
             f"store.save: {place} must be a head of transferkit or a linear layer. Got {kind.__module__}.{kind.__qualname__}."
         )

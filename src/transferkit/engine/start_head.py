@@ -30,8 +30,10 @@ def as_linear(probe: Head) -> Head:
     Head
     """
     norm, out = probe.norm, probe.out
-    assert isinstance(norm, nn.BatchNorm1d) and isinstance(out, nn.Linear)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(out, nn.Linear)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     head = Head(out.in_features, out.out_features, "linear", probe.spec["dropout"])
     assert isinstance(head.out, nn.Linear)
     with torch.no_grad():
@@ -43,7 +45,15 @@ def as_linear(probe: Head) -> Head:
 
 
 def start_from_probe(
-    network: Network, rows: Rows, y: object, labels: Labels, place: Place, training: Training, *, reg: float | str, seed: int
+    network: Network,
+    rows: Rows,
+    y: object,
+    labels: Labels,
+    place: Place,
+    training: Training,
+    *,
+    reg: float | str,
+    seed: int,
 ) -> None:
     """Give a network's linear head the weights of a probe on the features of the rows.
 

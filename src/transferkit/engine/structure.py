@@ -18,7 +18,17 @@ from torch import Tensor, nn
 __all__ = ["Unreadable", "structure_digest"]
 
 # Their version stands for their code.
-_LIBRARIES = ("builtins", "torch", "numpy", "math", "timm", "torchvision", "transformers", "sentence_transformers", "transferkit")
+_LIBRARIES = (
+    "builtins",
+    "torch",
+    "numpy",
+    "math",
+    "timm",
+    "torchvision",
+    "transformers",
+    "sentence_transformers",
+    "transferkit",
+)
 _OWN_OF_TORCH = frozenset(vars(nn.Module()))  # parameters, modules and hooks: these are looked at one by one
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size, np.generic)

@@ -107,7 +107,9 @@ class Training(BaseEstimator):
         "tensorboard": Boolean(),
         "workers": Interval(int, 0),
         "progress": Either(Nothing(), Boolean()),
-        "callbacks": Fulfils("be a sequence of callables", lambda v: isinstance(v, (list, tuple)) and all(map(callable, v))),
+        "callbacks": Fulfils(
+            "be a sequence of callables", lambda v: isinstance(v, (list, tuple)) and all(map(callable, v))
+        ),
     }
 
     def __init__(

@@ -137,6 +137,7 @@ class CoTuning(NetworkTransfer):
         "temperature": Interval(float, 0, closed="neither"),
         "source_data": Fulfils("be None or a Domain", lambda v: v is None or isinstance(v, Domain)),
     }
+    _test_params: ClassVar = {"source": "classifier"}
 
     def __init__(
         self,

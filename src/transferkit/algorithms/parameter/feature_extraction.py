@@ -102,6 +102,7 @@ class FeatureExtraction(NetworkTransfer):
     >>> from torch import nn
     >>> from torch import nn
     >>> from transferkit import FeatureExtraction
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> FeatureExtraction(nn.Sequential(nn.Linear(4, 16), nn.ReLU())).fit(X, y).score(X, y) > 0.9
@@ -147,11 +148,9 @@ class FeatureExtraction(NetworkTransfer):
         self.random_state = random_state
 
     def _backbone_options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"l2": True} if self.l2 else {}
+        options = super()._backbone_options() | ({"l2": True} if self.l2 else {})
         if self.layers is not None:
             options["layers"] = ",".join(self.layers)
-        if self.head == "conv":
-            options["pool"] = "none"
         return options
 
     def _network(self, backbone: Backbone, labels: Labels) -> Network:

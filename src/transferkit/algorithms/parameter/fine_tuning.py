@@ -88,9 +88,10 @@ class FineTuning(NetworkTransfer):
     Examples
     --------
     >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
-    >>> from transferkit import FineTuning
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit import FineTuning, Training
+    >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> model = FineTuning(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=20, lr=0.02))

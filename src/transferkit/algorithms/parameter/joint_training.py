@@ -130,6 +130,7 @@ class JointTraining(NetworkTransfer):
         "lam": Interval(float, 0, 1),
         "source_head": Options("auto", "keep", "new"),
     }
+    _test_params: ClassVar = {"source": "classifier"}
 
     def __init__(
         self,

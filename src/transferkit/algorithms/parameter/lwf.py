@@ -117,6 +117,7 @@ class LwF(NetworkTransfer):
         "lam": Interval(float, 0, 1),
         "temperature": Interval(float, 0, closed="neither"),
     }
+    _test_params: ClassVar = {"source": "classifier"}
 
     def __init__(
         self,

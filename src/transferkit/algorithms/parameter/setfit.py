@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,13 +16,14 @@ from ...core.protocols import Array
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan
 from ...engine.inference import outputs_of
-from ...engine.labels import Labels
 from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
 from ...engine.pairs import Pairs, pair_rows
 from ...engine.probe import fit_probe
+from ...engine.ragged import by_length, take_rows
 from ...engine.rows import Rows
 from ...engine.training import Training
+from ...ops.nn.heads import Head
 
 CARD = {
     "class": "SetFit",
@@ -172,7 +173,7 @@ class SetFit(NetworkTransfer):
             epochs = 1 if self.loss == "cosine" else self.iterations
             training = Training(n_epochs=epochs, batch_size=16, lr=2e-5, schedule="linear")
         if self.loss == "cosine":
-            pairs, same = _pairs(fit.rows.y, self.sampling, self.iterations, np.random.default_rng(fit.seed))
+            pairs, same = draw_pairs(fit.rows.y, self.sampling, self.iterations, np.random.default_rng(fit.seed))
             rows, self.n_pairs_ = pair_rows(fit.rows, pairs, torch.as_tensor(same, dtype=torch.float32)), len(pairs)
         facts = super()._train(replace(fit, rows=rows, training=training))
         fit.network.head = self._probe(fit)
@@ -262,24 +263,36 @@ def alike(y: Tensor) -> Tensor:
     return y[:, None] == y[None, :] if y.ndim == 1 else y @ y.T > 0
 
 
-def _pairs(y: Tensor, sampling: str, iterations: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Row numbers of shape (n_pairs, 2), and whether they are of one class."""
+def draw_pairs(y: Tensor, sampling: str, iterations: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Row numbers of shape (n_pairs, 2), and which pairs are of one class."""
     same = alike(y).numpy()
-    if sampling in ("oversampling", "undersampling", "unique"):
-        first, second = np.triu_indices(len(y))  # a row with itself included
-        every, kind = np.column_stack([first, second]), same[first, second]
-        alike_, other = rng.permutation(every[kind]), rng.permutation(every[~kind])
-        pick = max if sampling == "oversampling" else min
-        if sampling != "unique" and len(other):
-            alike_, other = (np.resize(p, (pick(len(alike_), len(other)), 2)) for p in (alike_, other))
+    if sampling == "rows":
+        anchors = np.repeat(np.arange(len(y)), iterations)
+        near, far = _partners(anchors, same, rng), _partners(anchors, ~same, rng)
+    elif sampling == "classes":
+        table = y.numpy() > 0 if y.ndim == 2 else y.numpy()[:, None] == np.unique(y.numpy())
+        members = [np.flatnonzero(column) for column in table.T if column.any()]
+        near, far = (
+            _partners(np.concatenate([rng.choice(rows, iterations) for rows in members]), allowed, rng)
+            for allowed in (same, ~same)
+        )
     else:
-        members = [np.arange(len(y))[:, None]] if sampling == "rows" else None
-        if sampling == "rows":
-            anchors = np.repeat(np.arange(len(y)), iterations)
-        else:
-            labels = np.unique(y.numpy()) if y.ndim == 1 else range(y.shape[1])
-            groups = [np.flatnonzero(y.numpy() == k if y.ndim == 1 else y.numpy()[:, k] > 0) for k in labels]
-            anchors = np.concatenate([rng.choice(g, iterations) for g in groups if len(g)])
-        alike_, other = _partners(anchors, same, rng), _partners(anchors, ~same, rng)
-    pairs = np.concatenate([alike_, other])
-    return pairs, np.arange(len(pairs)) < len(alike_)
+        first, second = np.triu_indices(len(y))
+        every, kind = np.column_stack([first, second]), same[first, second]
+        near, far = rng.permutation(every[kind]), rng.permutation(every[~kind & (first != second)])
+        if sampling != "unique" and len(near) and len(far):
+            n = (max if sampling == "oversampling" else min)(len(near), len(far))
+            near, far = np.resize(near, (n, 2)), np.resize(far, (n, 2))  # the shorter one begins anew
+    pairs = np.concatenate([near, far])
+    return pairs, np.arange(len(pairs)) < len(near)
+
+
+def _partners(anchors: Array, allowed: Array, rng: np.random.Generator) -> Array:
+    """Each row number with a random other one that is allowed beside it; none where there is none."""
+    found = []
+    for row, count in zip(*np.unique(anchors, return_counts=True)):
+        others = np.flatnonzero(allowed[row])
+        others = others[others != row] if len(others) > 1 else others
+        if len(others):
+            found.append(np.column_stack([np.full(count, row), rng.choice(others, count)]))
+    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)

@@ -107,6 +107,7 @@ class StochNorm(NetworkTransfer):
         **{name: rule for name, rule in PLAN_RULES.items() if name != "batch_norm"},
         "p": Interval(float, 0, 1),
     }
+    _test_params: ClassVar = {"source": "images"}
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ def assemble(
     with torch.no_grad():
         whole = first_tensor(model(x)) if keep_head and built.heads else None
         head = built.split()
+        model.eval()  # what was put in the classifier's place too
         z = first_tensor(model(x))
         if not (isinstance(head, nn.Linear) and z.ndim == 2 and head.in_features == z.shape[1]):
             head = None

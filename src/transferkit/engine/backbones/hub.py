@@ -97,7 +97,7 @@ def _network_errors() -> tuple[type[Exception], ...]:
 def _cached(hub: Any, repo: str) -> str:
     """The nearest names in the cache."""
     try:
-        names = [r.repo_id for r in hub.scan_cache_dir().repos]
+        names = [r.repo_id for r in hub.scan_cache_dir(import_module("huggingface_hub.constants").HF_HUB_CACHE).repos]
     except hub.CacheNotFound:
         return ""
     near = difflib.get_close_matches(repo, names, n=3, cutoff=0.5)

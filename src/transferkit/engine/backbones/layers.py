@@ -138,7 +138,8 @@ def last_map(model: nn.Module, x: Any) -> str:
     # A global pooling leaves one place; after the last of them come only head layers.
     ends = [k for k, (_, pools, shape) in enumerate(seen) if pools and (len(shape) == 2 or shape[2:] == (1, 1))]
     before = seen[: ends[-1]] if ends else seen
-    maps = [name for name, pools, shape in before if name and len(shape) == 4 and not pools]
+    inside = seen[ends[-1]][0] + "." if ends else "-"
+    maps = [n for n, pools, shape in before if n and len(shape) == 4 and not pools and not n.startswith(inside)]
     if not maps:
         raise ParamError("load_backbone: pool must be 'mean' for a network that makes no maps. Got 'none'.")
     return maps[-1]

@@ -80,7 +80,7 @@ def from_module(
             shown = ", ".join(n for n, _ in body.named_children())
             raise ParamError(f"load_backbone: head must name a submodule ({shown}, ...). Got {head!r}.")
         source_head = getattr(holder, last)
-        setattr(holder, last, nn.Identity())
+        setattr(holder, last, nn.Identity().train(source_head.training))
     groups = module_groups(body) if any(True for _ in body.parameters()) else groups_from([("all", ())], body)
     plain = Backbone(name, preprocess.kind, body, 0, preprocess, source_head, groups, None, "-")
     chosen = layers.split(",") if isinstance(layers, str) else layers

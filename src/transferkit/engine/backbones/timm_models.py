@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 from torch import Tensor, nn
 
@@ -71,7 +72,9 @@ def build(
     if wanted != size and model.pretrained_cfg.get("fixed_input_size"):
         if not hasattr(model, "set_input_size"):
             raise ParamError(f"load_backbone: image_size must be {size[0]} for {name}. Got {wanted[0]}.")
-        model.set_input_size(tuple(wanted))
+        with catch_warnings():
+            filterwarnings("ignore", message=".*torch.searchsorted", category=UserWarning)  # how timm calls it
+            model.set_input_size(tuple(wanted))
     preprocess = image_preprocess(
         options,
         size=size,

@@ -32,8 +32,8 @@ class ImagePreprocess(Preprocess):
         Height and width of the network's input.
     resize : (int, int), default=None
         Height and width that the image is resized to before the crop; None is `size`.
-    mean, std : three floats
-        Of the channels R, G, B on the scale 0..1.
+    mean, std : sequence of float
+        Of the channels R, G, B on the scale 0..1; of one channel where the network takes grey images.
     interpolation : {"bicubic", "bilinear", "nearest", "lanczos"}, default="bicubic"
         How pixels are made between pixels.
     crop_mode : {"center", "squash", "border"}, default="center"
@@ -102,15 +102,16 @@ class ImagePreprocess(Preprocess):
         return Image.fromarray(np.broadcast_to(row[None, :, None], (*self.size, 3)).copy())
 
     def prepare(self, sample: Any) -> Tensor:
-        """A PIL image, or uint8 pixels of shape (H, W), (H, W, 3) or (3, H, W), to a uint8 tensor (3, height, width)."""
-        image = self._resized(pil_image(sample))
+        """A PIL image, or uint8 pixels of shape (H, W), (H, W, 3) or (3, H, W), to a uint8 tensor (3 or 1, height, width)."""
+        image = pil_image(sample)
+        image = self._resized(image if len(self.mean) == 3 else image.convert("L"))
         (height, width), (m, n) = self.size, self._margin
         top = round((image.height - height) / 2) - m  # torchvision's rounding
         left = round((image.width - width) / 2) - n
         box = (left, top, left + width + 2 * n, top + height + 2 * m)
         if box != (0, 0, image.width, image.height):
             image = image.crop(box)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1).contiguous()
 
     def _resized(self, image: Image.Image) -> Image.Image:
         (height, width), method = self.resize, Image.Resampling[self.interpolation.upper()]
@@ -119,7 +120,9 @@ class ImagePreprocess(Preprocess):
         if self.crop_mode == "border":
             scale = min(height / image.height, width / image.width)
             small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), method)
-            canvas = Image.new("RGB", (width, height), tuple(round(255 * v) for v in self.mean))
+            mean = [round(255 * v) for v in self.mean]
+            fill = tuple(mean) if len(mean) == 3 else mean[0]
+            canvas = Image.new(image.mode, (width, height), fill)
             canvas.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
             return canvas
         image = _without_ends(image)  # 1 x 5000 pixels would become 256 x 1,280,000
@@ -128,7 +131,7 @@ class ImagePreprocess(Preprocess):
         return image.resize(size, method)
 
     def finish(self, batch: Tensor, *, training: bool, generator: torch.Generator | None = None) -> Tensor:
-        """uint8 of shape (batch, 3, height, width) to normalised float32 of shape (batch, 3, *size)."""
+        """uint8 of shape (batch, n_channels, height, width) to normalised float32 of shape (batch, n_channels, *size)."""
         if training and self.augment == "crop_flip":
             x = self._random_crops(batch.float(), generator)
         else:
@@ -152,7 +155,7 @@ class ImagePreprocess(Preprocess):
         theta[:, 0, 2] = (2 * right - 1) * (1 - width)
         theta[:, 1, 1] = height
         theta[:, 1, 2] = (2 * down - 1) * (1 - height)
-        grid = functional.affine_grid(theta.to(x.device), [len(x), 3, *self.size], align_corners=False)
+        grid = functional.affine_grid(theta.to(x.device), [*x.shape[:2], *self.size], align_corners=False)
         return functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
