@@ -232,7 +232,10 @@ class NetworkTakesShortLabels(GoodNetwork):
 
 
 class NetworkChecksNoParameter(GoodNetwork):
-    _constraints: ClassVar = {**NETWORK_RULES, "random_state": type("Any", (), {"text": "be", "holds": lambda self, v: True})()}
+    _constraints: ClassVar = {
+        **NETWORK_RULES,
+        "random_state": type("Any", (), {"text": "be", "holds": lambda self, v: True})(),
+    }
 
 
 class NetworkSwallowsTheName(GoodNetwork):

@@ -70,13 +70,29 @@ def encoder() -> nn.Module:
     return nn.TransformerEncoder(nn.TransformerEncoderLayer(12, 2, 20, batch_first=True), 2)
 
 
+def beit() -> nn.Module:
+    """An attention that reads the weight of its projection."""
+    guard_torchvision()
+    from timm.models.beit import Beit
+
+    return Beit(img_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=2, num_classes=0, init_values=1.0)
+
+
+def swin() -> nn.Module:
+    guard_torchvision()
+    from timm.models.swin_transformer_v2 import SwinTransformerV2
+
+    size = {"img_size": 16, "patch_size": 2, "window_size": 4, "embed_dim": 12, "depths": (1, 1), "num_heads": (2, 2)}
+    return SwinTransformerV2(**size, num_classes=0)
+
+
 def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8, bias=False), nn.Linear(8, 5))
 
 
 NETS: Mapping[str, Callable[[], nn.Module]] = {
     "vit": vit, "resnet": resnet, "mobilenet": mobilenet, "convnext": convnext, "bert": bert, "gpt2": gpt2, "mlp": mlp,
-    "encoder": encoder,
+    "encoder": encoder, "beit": beit, "swin": swin,
 }  # fmt: skip
 
 

@@ -252,7 +252,9 @@ def check_network_errors(subject: Subject) -> None:
 
     def refused(X: Any, y: Any, argument: str, model: Any = None, method: str = "fit") -> None:
         model = subject.make() if model is None else model
-        with pytest.raises(DomainError, match=rf"^{cls}\.{method}: .*\b{argument}\b.*\bGot\b|^{cls}\.{method}: {argument} must"):
+        with pytest.raises(
+            DomainError, match=rf"^{cls}\.{method}: .*\b{argument}\b.*\bGot\b|^{cls}\.{method}: {argument} must"
+        ):
             getattr(model, method)(*([X] if method != "fit" else [X, y]))
 
     refused(task.X, None, "y")
@@ -308,7 +310,9 @@ def check_network_learns(subject: Subject) -> None:
         model = fitted(subject, name)
         own, new = (0.5, 0.3) if name == "regression" else (0.8, 0.55)
         assert model.score(task.X, task.y) > own, f"{model.score(task.X, task.y):.2f} on its own rows ({name})"
-        assert model.score(task.X_new, task.y_new) > new, f"{model.score(task.X_new, task.y_new):.2f} on new rows ({name})"
+        assert model.score(task.X_new, task.y_new) > new, (
+            f"{model.score(task.X_new, task.y_new):.2f} on new rows ({name})"
+        )
 
 
 def check_network_transfers(subject: Subject) -> None:

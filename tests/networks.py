@@ -113,7 +113,10 @@ DENSE: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
 @cache
 def related(kind: str, seed: int) -> Task:
     """Few rows of another task, to which what the source model has learned is the key."""
-    (X, _, y, _), (X_new, _, y_new, _) = KINDS[kind].rows(KINDS[kind].few, 100 + seed), KINDS[kind].rows(200, 200 + seed)
+    (X, _, y, _), (X_new, _, y_new, _) = (
+        KINDS[kind].rows(KINDS[kind].few, 100 + seed),
+        KINDS[kind].rows(200, 200 + seed),
+    )
     return Task(X, y, X_new, y_new)
 
 
@@ -180,7 +183,9 @@ def halved_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 def classifier(body: nn.Sequential, head: nn.Linear) -> Backbone:
     """A source model that brings the classifier of its own task."""
-    return load_backbone(nn.Sequential(*copy.deepcopy(body), copy.deepcopy(head)), sample=np.zeros(8, np.float32), head="4")
+    return load_backbone(
+        nn.Sequential(*copy.deepcopy(body), copy.deepcopy(head)), sample=np.zeros(8, np.float32), head="4"
+    )
 
 
 # Images: a bar, lying or standing, in the upper or lower, left or right part -----------------------------------------
@@ -250,7 +255,12 @@ def text_folder(trained: bool) -> str:
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tokens, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+        tokenizer_object=tokens,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
     )
     config = BertConfig(
         vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,

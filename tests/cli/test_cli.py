@@ -10,7 +10,7 @@ import pytest
 
 from transferkit.cli import main
 
-COMMANDS = ["demo", "run", "gap", "fit", "predict", "list", "show", "data", "bench"]
+COMMANDS = ["demo", "run", "gap", "fit", "predict", "features", "plan", "list", "show", "data", "bench"]
 FAST = ["-j", "1", "-m", "coral", "-m", "linear_monge"]
 
 
@@ -127,6 +127,61 @@ def test_gap(cli, tables):
     code, out, _ = cli("gap", "lab.csv", "clinic.csv", "--label", "kind", "--json")
     assert json.loads(out)["auc"] > 0.7
     assert not list(tables.glob("runs"))
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Two folders of coloured squares; the second one's are lighter, and one file in it is broken."""
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("torch")
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for domain, shift in (("photo", 0), ("sketch", 30)):
+        for name, colour in (("blue", (70, 70, 190)), ("red", (190, 70, 70))):
+            (tmp_path / domain / name).mkdir(parents=True)
+            for k in range(10):
+                pixels = np.array(colour) + shift + rng.normal(0, 30, (32, 32, 3))
+                image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(tmp_path / domain / name / f"{k}.png")
+    (tmp_path / "sketch/red/broken.png").write_bytes(b"no image")
+    return tmp_path
+
+
+TINY = "timm:test_resnet?pretrained=false&image_size=32"
+
+
+@pytest.mark.filterwarnings("ignore::transferkit.TransferWarning")
+def test_run_predict_and_gap_on_folders_of_images(cli, photos):
+    """Between two domains of images. The model is saved with its weights: it came without any."""
+    code, out, err = cli("run", "photo", "sketch", "--model", TINY, "-o", "r", *FAST)
+    assert (code, err) == (0, "")
+    assert "skipped 1 of 21 images" in " ".join(out.split())
+    assert "Held-back" in out
+    assert cli("run", "photo", "sketch", "--model", TINY, "--strict", "-o", "strict")[0] == 1
+    code, out, _ = cli("predict", "r", "photo", "-o", "p.csv")
+    assert code == 0
+    rows = list(csv.DictReader((photos / "p.csv").read_text().splitlines()))
+    assert len(rows) == 20
+    assert set(rows[0]) == {"row", "prediction", "probability_blue", "probability_red"}
+    assert rows[0]["row"] == "blue/0.png"
+    code, out, _ = cli("gap", "photo", "sketch", "--model", TINY, "--json")
+    assert (code, json.loads(out)["auc"] > 0.6) == (0, True)
+
+
+@pytest.mark.filterwarnings("ignore::transferkit.TransferWarning")
+def test_run_from_a_model_and_predict(cli, photos):
+    asked = ["photo", "--model", TINY, "-m", "feature_extraction"]
+    code, out, err = cli("run", *asked, "-o", "r")
+    assert (code, err) == (0, "")
+    assert "Validation" in out
+    assert "Keep the model frozen" in out
+    code, out, _ = cli("run", *asked, "-o", "again", "--json")
+    assert json.loads(out)["task"]["way"] == "model"
+    assert cli("predict", "r", "sketch", "-o", "p.csv")[0] == 0
+    assert (photos / "p.csv").read_text().startswith("row,prediction,probability_blue,probability_red\nblue/0.png,")
+    assert cli("run", "--resume", "r", "--model", TINY)[0] == 2
+    code, _, err = cli("run", "photo", "--model", "timm:resnet19", "-o", "refused")
+    assert (code, "resnet18" in err, err.count("\n")) == (1, True, 1)
+    assert not (photos / "refused").exists()
 
 
 def test_list_and_show(cli):

@@ -1,6 +1,7 @@
 """Freeze plans: the words, the table, and what they do to a network."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from torch import nn
@@ -74,6 +75,15 @@ def test_the_table():
     network, groups = net()
     rows = make_plan(groups, {"stem": None}, n_epochs=2, lr_decay=0.5).table(network, groups, 0.1)
     assert rows == [
-        {"part": "stem", "parameters": 24, "from_epoch": None, "lr": 0.0},
-        {"part": "head", "parameters": 10, "from_epoch": 0.0, "lr": 0.1},
+        {"part": "stem", "parameters": 24, "trains": 0, "from_epoch": None, "lr": 0.0},
+        {"part": "head", "parameters": 10, "trains": 10, "from_epoch": 0.0, "lr": 0.1},
     ]
+
+
+def test_only_what_is_named_trains_in_the_body():
+    network, groups = net()
+    plan = replace(make_plan(groups, "full", n_epochs=1), only=frozenset({"stem.0.bias"}))
+    plan.apply(network, groups, 0)
+    trains = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert trains == {"stem.0.bias", "head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"}
+    assert [row["trains"] for row in plan.table(network, groups, 0.1)] == [2, 10]

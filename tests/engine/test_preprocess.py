@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-Image = pytest.importorskip("PIL.Image")
+import torch
+from PIL import Image
 
 from transferkit.core.errors import DataError, ParamError
 from transferkit.engine.preprocess import preprocess_from
@@ -42,7 +41,12 @@ def test_evaluation_is_that_of_timm_pixel_for_pixel(crop_pct, mode, shape):
     guard_torchvision()
     data = pytest.importorskip("timm.data")
     theirs = data.create_transform(
-        (3, 32, 32), crop_pct=crop_pct, crop_mode=mode, interpolation="bicubic", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)
+        (3, 32, 32),
+        crop_pct=crop_pct,
+        crop_mode=mode,
+        interpolation="bicubic",
+        mean=(0.1, 0.2, 0.3),
+        std=(0.4, 0.5, 0.6),
     )
     wide = int(32 / crop_pct)
     ours = ImagePreprocess((32, 32), (wide, wide), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), crop_mode=mode)
@@ -68,7 +72,7 @@ def test_all_kinds_of_pixels(sample):
 def test_what_is_no_image_is_refused():
     with pytest.raises(DataError, match=r"sample must be a PIL image or uint8 pixels.*Got float64 of shape \(4, 4\)"):
         ImagePreprocess().prepare(np.zeros((4, 4)))
-    with pytest.raises(ParamError, match="augment must be one of none, flip, crop_flip. Got 'spin'"):
+    with pytest.raises(ParamError, match=r"augment must be one of none, flip, crop_flip. Got 'spin'"):
         ImagePreprocess(augment="spin")
 
 
@@ -108,7 +112,9 @@ def test_a_crop_of_everything_is_the_image():
     """With crop_scale 1 only the aspect ratio varies: a picture of columns stays one of columns."""
     ours = ImagePreprocess((32, 32), (32, 32), [0.0] * 3, [1.0] * 3, crop_scale=1.0)
     flat = torch.full((6, 3, 32, 32), 77, dtype=torch.uint8)
-    torch.testing.assert_close(ours.finish(flat, training=True, generator=seeded()), torch.full((6, 3, 32, 32), 77 / 255))
+    torch.testing.assert_close(
+        ours.finish(flat, training=True, generator=seeded()), torch.full((6, 3, 32, 32), 77 / 255)
+    )
 
 
 def test_crops_keep_at_least_the_area_asked_for():
@@ -157,7 +163,7 @@ def test_texts_are_cut_and_padded(tokens):
     assert "sha256:" in ours.key
     assert TextPreprocess(tokens, 4, lower=True).prepare("ONE").tolist() == [2, 3]
     assert TextPreprocess(tokens, 4, prefix="two ").prepare("one").tolist() == [2, 4, 3]
-    with pytest.raises(DataError, match="sample must be a str. Got bytes"):
+    with pytest.raises(DataError, match=r"sample must be a str. Got bytes"):
         ours.prepare(b"one")
 
 

@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
-
 # What a real torchvision does when it is imported, cut to the lines that matter.
 PACKAGE = """
 import torch
@@ -21,7 +19,9 @@ models = "here"
 
 
 def run(code, folder=None):
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]) if folder else os.environ.get("PYTHONPATH", "")
+    path = (
+        os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]) if folder else os.environ.get("PYTHONPATH", "")
+    )
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
     )

@@ -124,7 +124,6 @@ def test_what_does_not_go_together_is_refused(tmp_path, tiny):
         (TransferTask(sources=[], target=images, model="timm:resnet81"), ParamError, "resnet18"),
         (TransferTask(sources=[], target=images, model="file:no.safetensors?arch=timm:test_resnet"), DataError, "no.safetensors"),
         (task_of(tiny, methods=["coral"]), ParamError, "'coral' must carry a model over"),
-        (task_of(tiny, methods=["setfit"]), ParamError, "'setfit' must carry a model over"),
     ):  # fmt: skip
         with pytest.raises(error, match=match):
             run(task, out=tmp_path / "refused")

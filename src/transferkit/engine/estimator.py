@@ -6,8 +6,8 @@ import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch import nn
 from ..core.constraints import Either, Fulfils, Interval, Nothing, Options, RandomState, Rule, check_params
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array, Domain
+from ..ops.nn.edits import apply_edit, merge_edits
 from ..ops.nn.heads import HEADS, Head
 from .backbone import Backbone
 from .backbones import load_backbone
@@ -84,6 +85,8 @@ class Fit:
         Labels of `rows` and `held` as given.
     notes : dict
         What a method wants the report to know.
+    only : frozenset of str or None
+        Names of the body's parameters that may train; None is all.
     """
 
     network: Network
@@ -97,6 +100,7 @@ class Fit:
     y: Array
     y_held: Array
     notes: dict[str, Any] = field(default_factory=dict)
+    only: frozenset[str] | None = None
 
 
 def _has_proba(self: Any) -> bool:
@@ -107,7 +111,7 @@ def _has_proba(self: Any) -> bool:
 class NetworkTransfer(BaseEstimator, ABC):
     """A trained network carried over to labelled target rows (protocol ModelTransfer).
 
-    A subclass writes ``_objective``, and, where it needs to, ``_edit``, ``_plan``, ``_streams`` and ``_finish``. One whose
+    A subclass writes ``_objective``, and, where it needs to, ``_edits`` or ``_edit``, ``_plan``, ``_streams`` and ``_finish``. One whose
     labels are not one a row writes ``_check_input``, ``_rows``, ``_read_labels``, ``_judge`` and the methods of use too.
     """
 
@@ -256,9 +260,15 @@ class NetworkTransfer(BaseEstimator, ABC):
         """Body and head before training."""
         return Network(backbone, Head(backbone.n_features, labels.n_outputs, self.head, self.dropout))
 
+    def _edits(self) -> Sequence[Mapping[str, Any]]:
+        """Changes of the body's structure, as `transferkit.ops.nn.edits` takes them; then nothing else of the body trains."""
+        return ()
+
     def _edit(self, fit: Fit) -> None:
         """Change the network's structure before it is trained."""
-        return
+        names = [n for k, edit in enumerate(self._edits()) for n in apply_edit(fit.network.body, edit, seed=fit.seed + k)]
+        fit.network.edits = [dict(edit) for edit in self._edits()]
+        fit.only = frozenset(f"body.{name}" for name in names) if fit.network.edits else None
 
     @abstractmethod
     def _objective(self, fit: Fit) -> Objective:
@@ -266,21 +276,23 @@ class NetworkTransfer(BaseEstimator, ABC):
 
     def _plan(self, fit: Fit) -> FreezePlan:
         """Which part trains when: as `plan`, `lr_decay` and `batch_norm` say, where the method has them."""
-        return make_plan(
+        found = make_plan(
             fit.network.groups,
             getattr(self, "plan", "full"),
             n_epochs=fit.training.n_epochs,
             lr_decay=getattr(self, "lr_decay", 1.0),
             batch_norm=getattr(self, "batch_norm", "frozen"),
         )
+        return found if fit.only is None else replace(found, only=fit.only)
 
     def _streams(self, fit: Fit) -> Mapping[str, Rows]:
         """Further streams of rows beside the target's."""
         return {}
 
     def _finish(self, fit: Fit, objective: Objective) -> None:
-        """After the training: merge what was added, interpolate weights, note what was found in ``fit.notes``."""
-        return
+        """After the training: fold what was added into plain layers, note what was found in ``fit.notes``."""
+        if fit.network.edits:
+            fit.network.edits = merge_edits(fit.network.body)
 
     def _key(self) -> str:
         """What of the parameters a resumed training must agree in."""

@@ -52,8 +52,10 @@ class FeatureStore:
 
     def refresh(self) -> None:
         """Take in what other processes have written since."""
-        names = {p.name for p in self.folder.glob("*.safetensors") if not p.name.startswith(".")}
-        if names != set(self._shards):
+        while True:
+            names = {p.name for p in self.folder.glob("*.safetensors") if not p.name.startswith(".")}
+            if names == set(self._shards):
+                return
             self._shards, self._index = {}, {}
             for name in sorted(names):
                 self._open(name)

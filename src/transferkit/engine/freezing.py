@@ -50,10 +50,13 @@ class FreezePlan:
         ``"frozen"``: batch normalisation keeps the statistics it came with, its scale and shift train with their part;
         ``"train"``: statistics follow the batches in parts that train; ``"off"``: scale and shift stay as well. It is
         about the body; the head's own statistics are new and always follow the batches.
+    only : frozenset of str or None
+        Full names of the body's parameters that may train at all, such as adapters; None is all. The head always may.
     """
 
     parts: tuple[Part, ...]
     batch_norm: str = "frozen"
+    only: frozenset[str] | None = None
 
     def part(self, group: str) -> Part:
         """The part of a group; a group that the plan does not name trains from the start (a method's own layers)."""
@@ -71,7 +74,7 @@ class FreezePlan:
         for group in groups:
             active = group.name in on or self.part(group.name).from_epoch <= epoch
             for name in group.params:
-                params[name].requires_grad_(active)
+                params[name].requires_grad_(active and self._may(group, name))
             for name in group.modules:
                 if name in modules:
                     modules[name].training = active
@@ -84,17 +87,22 @@ class FreezePlan:
                     module.weight.requires_grad_(False)
                     module.bias.requires_grad_(False)
 
+    def _may(self, group: Group, name: str) -> bool:
+        return self.only is None or group.name == "head" or name in self.only
+
     def table(self, network: nn.Module, groups: Sequence[Group], lr: float) -> list[dict[str, Any]]:
-        """One row a part: ``part``, ``parameters``, ``from_epoch`` (None: never), ``lr``."""
+        """One row a part: ``part``, ``parameters``, ``trains`` (how many of them), ``from_epoch`` (None: never), ``lr``."""
         sizes = {name: p.numel() for name, p in network.named_parameters()}
         rows = []
         for group in groups:
             part = self.part(group.name)
-            never = math.isinf(part.from_epoch)
+            trains = sum(sizes[name] for name in group.params if self._may(group, name))
+            never = math.isinf(part.from_epoch) or not trains
             rows.append(
                 {
                     "part": group.name,
                     "parameters": sum(sizes[name] for name in group.params),
+                    "trains": 0 if never else trains,
                     "from_epoch": None if never else part.from_epoch,
                     "lr": 0.0 if never else lr * part.lr_scale,
                 }

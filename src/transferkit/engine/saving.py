@@ -1,4 +1,4 @@
-"""A network as JSON that says how to rebuild its skeleton, and tensors by name; and the way back. The store writes and reads them."""
+"""A network as JSON that says how to rebuild its skeleton, and tensors by name; and the way back. For the store."""
 
 from __future__ import annotations
 

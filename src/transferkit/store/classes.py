@@ -17,7 +17,7 @@ __all__ = ["Untrusted", "class_id", "dump_part", "find_class", "load_part", "nam
 
 
 def _import_skops() -> Any:
-    """``skops.io``, without torch: it walks through all of scikit-learn, and so through its adapter to torch where that is there."""
+    """``skops.io``, without torch: it imports all of scikit-learn, and so an adapter to torch where that is installed."""
     adapter = "sklearn.externals.array_api_compat.torch"
     hidden = adapter not in sys.modules
     if hidden:

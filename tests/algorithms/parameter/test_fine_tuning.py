@@ -64,7 +64,9 @@ def test_what_is_known_helps_where_labels_are_few():
     """Over three seeds: the source's task is the target's with another border."""
     gains = []
     for seed in range(3):
-        knows = FineTuning(body(seed), training=Training(n_epochs=60, lr=0.01, weight_decay=0.0)).fit(*rows(1500, 10 + seed))
+        knows = FineTuning(body(seed), training=Training(n_epochs=60, lr=0.01, weight_decay=0.0)).fit(
+            *rows(1500, 10 + seed)
+        )
         X, y = rows(30, 20 + seed, turn=0.2)
         Xt, yt = rows(1000, 30 + seed, turn=0.2)
         settings = Training(n_epochs=40, lr=0.005)

@@ -8,7 +8,7 @@ from transferkit.engine.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "convnext", "bert", "gpt2", "encoder"])
+@pytest.mark.parametrize("name", ["vit", "convnext", "bert", "gpt2", "encoder", "beit", "swin"])
 def test_bottlenecks(name):
     check_edit(name, {"edit": "adapter", "size": 3}, merges=False)
 

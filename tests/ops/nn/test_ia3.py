@@ -9,7 +9,9 @@ from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import apply_edit
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder"])
+@pytest.mark.parametrize(
+    "name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder", "beit", "swin"]
+)
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "ia3"})
 

@@ -9,7 +9,9 @@ from transferkit.core.errors import ParamError
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder"])
+@pytest.mark.parametrize(
+    "name", ["vit", "resnet", "mobilenet", "convnext", "bert", "gpt2", "mlp", "encoder", "beit", "swin"]
+)
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "lora", "rank": 2, "alpha": 5.0})
 
@@ -152,7 +154,7 @@ def test_attention_of_torch():
     net, names = check_edit("encoder", {"edit": "lora", "rank": 3})
     assert sum(net.get_parameter(n).numel() for n in names) == 2 * 2 * 3 * (12 + 12)
     attention = net.layers[0].self_attn
-    with pytest.raises(RuntimeError):
+    with pytest.raises(AssertionError, match="embedding dimension"):
         attention(torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, 2))
     assert attention.in_proj_weight is attention._parameters["in_proj_weight"]
     with pytest.raises(ParamError, match=r"layers must match .* Got 'out_proj'"):  # which torch reads and never calls

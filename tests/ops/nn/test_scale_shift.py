@@ -6,7 +6,7 @@ from edit_checks import check_edit, make, stir
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "gpt2", "mlp", "encoder"])
+@pytest.mark.parametrize("name", ["vit", "resnet", "mobilenet", "convnext", "gpt2", "mlp", "encoder", "beit", "swin"])
 def test_it_is_an_edit(name):
     check_edit(name, {"edit": "scale_shift"})
 

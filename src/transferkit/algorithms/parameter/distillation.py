@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.errors import ParamError
@@ -18,7 +17,6 @@ from ...engine.backbones import load_backbone
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan, make_plan
 from ...engine.inference import outputs_of
-from ...engine.labels import Labels
 from ...engine.loop import Loop
 from ...engine.network import Network
 from ...engine.objective import Batch
@@ -27,6 +25,7 @@ from ...engine.rows import Rows
 from ...engine.start_head import start_from_probe
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.answers import answer_distance
 from ...ops.nn.heads import Head
 
 CARD = {
@@ -202,7 +201,7 @@ class Distillation(NetworkTransfer):
         )
         fit.notes["teacher_score"] = fit.labels.score(fit.y, fit.labels.predict(said))
         kept = torch.from_numpy(said) if self.answers == "once" else None
-        term = _Teacher(fit.labels, self.lam, self.temperature, kept, teacher if kept is None else None)
+        term = _Teacher(fit.labels.kind, self.lam, self.temperature, kept, teacher if kept is None else None)
         return Supervised(
             fit.network, fit.labels, [term], weight=1 - self.lam, frozen=[teacher] if kept is None else ()
         )
@@ -232,22 +231,13 @@ class Distillation(NetworkTransfer):
 
 
 class _Teacher(nn.Module):
-    """What the student's answers cost that are not the teacher's.
-
-    Parameters
-    ----------
-    labels : Labels
-    lam, temperature : float
-    answers : tensor of shape (n_samples, n_outputs) or None
-        The teacher's outputs for every row; None asks `network` for every batch.
-    network : Network or None
-    """
+    """What it costs the student to differ from the recorded answers to every row, or from those of a network to the batch."""
 
     def __init__(
-        self, labels: Labels, lam: float, temperature: float, answers: Tensor | None, network: Network | None
+        self, kind: str, lam: float, temperature: float, answers: Tensor | None, network: Network | None
     ) -> None:
         super().__init__()
-        self.labels, self.lam, self.temperature, self.network = labels, lam, temperature, network
+        self.kind, self.lam, self.temperature, self.network = kind, lam, temperature, network
         # The answers follow from the teacher and the rows, so a checkpoint can do without them.
         self.register_buffer("answers", answers, persistent=False)
 
@@ -258,22 +248,7 @@ class _Teacher(nn.Module):
         else:
             with torch.no_grad():
                 said = self.network(stream.x).float()
-        return {"teacher": self.lam * distance(self.labels.kind, said, outputs.float(), self.temperature)}
-
-
-def distance(kind: str, said: Tensor, outputs: Tensor, temperature: float) -> Tensor:
-    """``T^2 KL(teacher || student)`` of softened outputs, mean over rows; for numbers the mean squared difference."""
-    if kind == "regression":
-        return functional.mse_loss(outputs, said)
-    p, q = said / temperature, outputs / temperature
-    if kind == "classification":
-        found = functional.kl_div(q.log_softmax(1), p.log_softmax(1), reduction="batchmean", log_target=True)
-    else:  # each label is a choice of two
-        found = sum(
-            (torch.sigmoid(sign * p) * (functional.logsigmoid(sign * p) - functional.logsigmoid(sign * q))).mean()
-            for sign in (1, -1)
-        )
-    return temperature**2 * found
+        return {"teacher": self.lam * answer_distance(self.kind, said, outputs.float(), self.temperature)}
 
 
 def _prepared(rows: Rows, preprocess: Preprocess) -> Rows:

@@ -12,7 +12,7 @@ import torch
 from sklearn.model_selection import ParameterGrid
 from torch import Tensor
 
-from ...core.constraints import Either, Fulfils, Interval, Nothing, Options
+from ...core.constraints import Either, Fulfils, Interval, Nothing, Options, check_params
 from ...core.errors import ParamError
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan
@@ -196,13 +196,19 @@ class ModelSoup(NetworkTransfer):
 
     def _settings(self, training: Training) -> list[dict[str, Any]]:
         """Every combination of the grid."""
-        fixed = {"folder", "validation", "precision", "device", "channels_last"}
+        fixed = {"folder", "validation", "patience", "keep", "precision", "device", "channels_last"}
         extra = [name for name in self.grid or {} if name in fixed or name not in training.get_params()]
         if extra:
             raise ParamError(
                 f"ModelSoup.fit: grid must name parameters of Training that say how a network learns. Got {', '.join(extra)}."
             )
-        return list(ParameterGrid({k: list(v) for k, v in (self.grid or {}).items()}))
+        found = list(ParameterGrid({k: list(v) for k, v in (self.grid or {}).items()}))
+        for settings in found:
+            try:
+                check_params(copy.copy(training).set_params(**settings))
+            except ParamError as err:
+                raise ParamError(f"ModelSoup.fit: grid must hold values in range. {err}") from err
+        return found
 
     def _greedy(self, fit: Fit, states: list[dict[str, Tensor]]) -> list[int]:
         """Which members stay, best first."""

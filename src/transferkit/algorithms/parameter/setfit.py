@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ...core.constraints import Either, Interval, Options
 from ...core.protocols import Array
@@ -23,6 +22,7 @@ from ...engine.probe import fit_probe
 from ...engine.ragged import by_length, take_rows
 from ...engine.rows import Rows
 from ...engine.training import Training
+from ...ops.nn.contrast import alike, cosine_loss, draw_pairs, supcon_loss
 from ...ops.nn.heads import Head
 
 CARD = {
@@ -43,7 +43,7 @@ _SAMPLING = ("rows", "classes", "oversampling", "undersampling", "unique")
 
 
 class SetFit(NetworkTransfer):
-    """Turn few labels into many pairs, same class or not, fine-tune the source model until its features tell which, fit a logistic head.
+    """Make many pairs of few labelled rows, train the source model until its features tell which are of one class, fit a head.
 
     Parameters
     ----------
@@ -237,62 +237,3 @@ class _Contrast(Objective):
             z = by_length(self.network.body, take_rows(stream.x, torch.as_tensor(first, device=stream.rows.device)))
             z = z[torch.as_tensor(place, device=z.device)]
         return {"loss": cosine_loss(*Pairs.split(z), stream.y)}
-
-
-def cosine_loss(first: Tensor, second: Tensor, same: Tensor) -> Tensor:
-    """Mean squared difference between cosines and 1 (same class) or 0."""
-    return functional.mse_loss(functional.cosine_similarity(first.float(), second.float(), dim=1), same)
-
-
-def supcon_loss(z: Tensor, same: Tensor, temperature: float) -> Tensor:
-    """Mean over rows i, and over rows j of the same class, of ``-log exp(s_ij / t) / sum over k != i of exp(s_ik / t)``."""
-    z = functional.normalize(z.float(), dim=1)
-    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
-    logits = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
-    log_p = (logits - logits.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0.0)
-    same = (same & ~itself).float()
-    partners = same.sum(dim=1)
-    counted = partners > 0
-    if not counted.any():
-        return z.sum() * 0.0
-    return -((same * log_p).sum(dim=1)[counted] / partners[counted]).mean()
-
-
-def alike(y: Tensor) -> Tensor:
-    """Which rows have a class or a label in common, bool of shape (n_rows, n_rows)."""
-    return y[:, None] == y[None, :] if y.ndim == 1 else y @ y.T > 0
-
-
-def draw_pairs(y: Tensor, sampling: str, iterations: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Row numbers of shape (n_pairs, 2), and which pairs are of one class."""
-    same = alike(y).numpy()
-    if sampling == "rows":
-        anchors = np.repeat(np.arange(len(y)), iterations)
-        near, far = _partners(anchors, same, rng), _partners(anchors, ~same, rng)
-    elif sampling == "classes":
-        table = y.numpy() > 0 if y.ndim == 2 else y.numpy()[:, None] == np.unique(y.numpy())
-        members = [np.flatnonzero(column) for column in table.T if column.any()]
-        near, far = (
-            _partners(np.concatenate([rng.choice(rows, iterations) for rows in members]), allowed, rng)
-            for allowed in (same, ~same)
-        )
-    else:
-        first, second = np.triu_indices(len(y))
-        every, kind = np.column_stack([first, second]), same[first, second]
-        near, far = rng.permutation(every[kind]), rng.permutation(every[~kind & (first != second)])
-        if sampling != "unique" and len(near) and len(far):
-            n = (max if sampling == "oversampling" else min)(len(near), len(far))
-            near, far = np.resize(near, (n, 2)), np.resize(far, (n, 2))  # the shorter one begins anew
-    pairs = np.concatenate([near, far])
-    return pairs, np.arange(len(pairs)) < len(near)
-
-
-def _partners(anchors: Array, allowed: Array, rng: np.random.Generator) -> Array:
-    """Each row number with a random other one that is allowed beside it; none where there is none."""
-    found = []
-    for row, count in zip(*np.unique(anchors, return_counts=True)):
-        others = np.flatnonzero(allowed[row])
-        others = others[others != row] if len(others) > 1 else others
-        if len(others):
-            found.append(np.column_stack([np.full(count, row), rng.choice(others, count)]))
-    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)

@@ -118,7 +118,9 @@ def with_layers(backbone: Backbone, options: Mapping[str, Any]) -> Backbone:
         body.channels_last = any(map(_channels_last, output_shapes(model, names, x)))
         body.train(model.training)
         groups = tuple(
-            Group(g.name, tuple(f"model.{p}" for p in g.params), tuple(f"model.{m}" if m else "model" for m in g.modules))
+            Group(
+                g.name, tuple(f"model.{p}" for p in g.params), tuple(f"model.{m}" if m else "model" for m in g.modules)
+            )
             for g in groups
         )
         groups = (*groups[:-1], Group(groups[-1].name, groups[-1].params, ("", *groups[-1].modules))) if groups else ()
@@ -163,7 +165,9 @@ def split_last_linear(model: nn.Module, within: str = "") -> tuple[nn.Module | N
         Where it was.
     """
     found = [
-        n for n, m in model.named_modules() if isinstance(m, nn.Linear) and (not within or (n + ".").startswith(within + "."))
+        n
+        for n, m in model.named_modules()
+        if isinstance(m, nn.Linear) and (not within or (n + ".").startswith(within + "."))
     ]
     if not found:
         return None, ""

@@ -80,7 +80,9 @@ def module_groups(module: nn.Module, prefix: str = "") -> tuple[Group, ...]:
         taken.setdefault(near, []).append(p)
     order = {p: k for k, p in enumerate(every)}
     short = {n: n.removeprefix(prefix) if n.startswith(prefix) and n != prefix else n for n in taken}
-    return groups_from([(_free(short[n]), sorted(params, key=order.__getitem__)) for n, params in taken.items()], module)
+    return groups_from(
+        [(_free(short[n]), sorted(params, key=order.__getitem__)) for n, params in taken.items()], module
+    )
 
 
 def _children(module: nn.Module, prefix: str) -> list[str]:
@@ -143,7 +145,7 @@ def _timm_name(matcher: Any, params: Sequence[str], place: int) -> str:
 
 
 def _free(name: str) -> str:
-    """"head" is what a network calls the part it puts on top."""
+    """ "head" is what a network calls the part it puts on top."""
     return "neck" if name == "head" else name or "all"
 
 

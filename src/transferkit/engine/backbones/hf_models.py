@@ -20,7 +20,16 @@ from .images import image_preprocess
 from .pooling import TransformerBody
 from .weights import differences
 
-__all__ = ["build", "config_of", "drop_pooler", "read_config", "read_json", "text_preprocess", "transformer", "transformers"]
+__all__ = [
+    "build",
+    "config_of",
+    "drop_pooler",
+    "read_config",
+    "read_json",
+    "text_preprocess",
+    "transformer",
+    "transformers",
+]
 
 _CLASSIFIERS = {
     "ForSequenceClassification": "AutoModelForSequenceClassification",
@@ -60,9 +69,7 @@ def build(
     folder = Path(name).expanduser()
     if not rebuilding and not folder.is_dir():
         folder = hub.folder(name, source)
-    config = (
-        config_of(about["config"]) if rebuilding and about is not None else read_config(folder, source)
-    )
+    config = config_of(about["config"]) if rebuilding and about is not None else read_config(folder, source)
     kind = about["kind"] if rebuilding and about is not None else _kind(folder, config, source)
     auto = _auto_class(config) if "pooling" not in options or options["pooling"] == "logits" else "AutoModel"
     pretrained = not rebuilding and state is None and options.get("pretrained", True)
@@ -108,10 +115,12 @@ def transformer(
     try:
         model = getattr(lib, auto).from_config(config)
     except ValueError as err:
-        raise DataError(f"{source}: must be a network that transformers knows as {auto}. Got {config.model_type}.") from err
+        raise DataError(
+            f"{source}: must be a network that transformers knows as {auto}. Got {config.model_type}."
+        ) from err
     if folder is None and state is None:
         return model.float(), None
-    own = {n: v for n, v in model.state_dict().items()}
+    own = model.state_dict()
     arguments: dict[str, Any] = {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         if state is None:
@@ -151,7 +160,9 @@ def read_config(folder: Path, source: str) -> Any:
     try:
         return transformers().AutoConfig.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError) as err:
-        raise DataError(f"{source}: config.json must be of a network that transformers knows. Got: {_one_line(err)}.") from err
+        raise DataError(
+            f"{source}: config.json must be of a network that transformers knows. Got: {_one_line(err)}."
+        ) from err
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -171,7 +182,9 @@ def _kind(folder: Path, config: Any, source: str) -> str:
     """What the network takes, told by the files beside it."""
     processor = read_json(folder / "preprocessor_config.json")
     if getattr(config, "vision_config", None) is not None:
-        raise DataError(f"{source}: must be a network with one kind of input. {config.model_type} takes texts and images.")
+        raise DataError(
+            f"{source}: must be a network with one kind of input. {config.model_type} takes texts and images."
+        )
     if "feature_extractor_type" in processor and "sampling_rate" in processor:
         return "audio"
     if processor:
@@ -227,7 +240,9 @@ def _image_preprocess(processor: Mapping[str, Any], options: Mapping[str, Any]) 
         crop_pct=pct,
         mean=processor.get("image_mean", [0.5] * 3) if scaled else [0.0] * 3,
         std=processor.get("image_std", [0.5] * 3) if scaled else [1.0] * 3,
-        interpolation={0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}.get(processor.get("resample", 2), "bicubic"),
+        interpolation={0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}.get(
+            processor.get("resample", 2), "bicubic"
+        ),
         crop_mode="squash" if squash else "center",
     )
 
@@ -252,7 +267,9 @@ def text_preprocess(
         raise DataError(f"{folder}: must hold a tokenizer that transformers reads. Got: {_one_line(err)}.") from err
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise DataError(f"{folder}: must hold a tokenizer of the library tokenizers. Got {type(tokenizer).__name__}.")
-    places = min(n for n in (tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 10**9) if n > 0)
+    places = min(
+        n for n in (tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 10**9) if n > 0
+    )
     if max_length is not None and max_length > places:
         raise ParamError(f"load_backbone: max_length must be at most {places} for this network. Got {max_length}.")
     pad = next((t for t in (tokenizer.pad_token_id, tokenizer.eos_token_id) if t is not None), 0)
@@ -261,4 +278,3 @@ def text_preprocess(
 
 def _one_line(err: Exception) -> str:
     return " ".join(str(err).split())[:300].rstrip(".")
-

@@ -34,7 +34,9 @@ def library(name: str, extra: str) -> Any:
 
 def offline() -> bool:
     """Whether the user wants no network."""
-    return any(os.environ.get(n, "").upper() in ("1", "ON", "YES", "TRUE") for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(
+        os.environ.get(n, "").upper() in ("1", "ON", "YES", "TRUE") for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
 
 
 def folder(repo: str, source: str, *, weights: str = "*.safetensors") -> Path:
@@ -67,7 +69,9 @@ def folder(repo: str, source: str, *, weights: str = "*.safetensors") -> Path:
             return found
     except (errors.LocalEntryNotFoundError, errors.HFValidationError):
         pass  # not in the cache, or no name at all: said below
-    how = f"get it with `hf download {repo}` where there is a network, or give a folder or file:PATH{_cached(hub, repo)}"
+    how = (
+        f"get it with `hf download {repo}` where there is a network, or give a folder or file:PATH{_cached(hub, repo)}"
+    )
     if offline() or repo.count("/") > 1:
         raise DataError(f"{source}: is not in the hub's cache and HF_HUB_OFFLINE is set; {how}.")
     try:
@@ -75,7 +79,9 @@ def folder(repo: str, source: str, *, weights: str = "*.safetensors") -> Path:
     except errors.GatedRepoError as err:
         raise DataError(f"{source}: {repo} must be asked for on the hub, and `hf auth login` done.") from err
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as err:
-        raise DataError(f"{source}: must be the name of a model on the hub. There is no {repo}.{_cached(hub, repo)}") from err
+        raise DataError(
+            f"{source}: must be the name of a model on the hub. There is no {repo}.{_cached(hub, repo)}"
+        ) from err
     except (errors.HfHubHTTPError, OSError, *_network_errors()) as err:
         raise DataError(f"{source}: is not in the hub's cache, and the hub cannot be reached; {how}.") from err
     if not any(found.glob(weights)):

@@ -46,7 +46,9 @@ class LayerFeatures(nn.Module):
         names = [name for name, _ in model.named_modules() if name]
         for layer in self.layers:
             if layer != "out" and layer not in names:
-                raise ParamError(f"layers must name modules of the network, or 'out'. Got {layer!r}.{_near(layer, names)}")
+                raise ParamError(
+                    f"layers must name modules of the network, or 'out'. Got {layer!r}.{_near(layer, names)}"
+                )
 
     def forward(self, x: Any) -> Tensor:
         """Features of shape (batch, n_features)."""
@@ -68,7 +70,9 @@ class LayerFeatures(nn.Module):
             z = z.permute(0, 3, 1, 2)
         if self.pool == "none":
             if z.ndim != 4:
-                raise ParamError(f"pool must be 'mean' where the network has no map. Got 'none', shape {tuple(z.shape)}.")
+                raise ParamError(
+                    f"pool must be 'mean' where the network has no map. Got 'none', shape {tuple(z.shape)}."
+                )
             return z
         if z.ndim == 3 and mask is not None and mask.shape == z.shape[:2]:
             weight = mask[:, :, None].to(z.dtype)

@@ -129,12 +129,12 @@ def _suggested(
         if image_size is not None:
             size = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
         n = _n_channels(module)
-        return ImagePreprocess(
-            size, None, _each(mean, 0.0, n), _each(std, 1.0, n), augment=augment
-        )
+        return ImagePreprocess(size, None, _each(mean, 0.0, n), _each(std, 1.0, n), augment=augment)
     classes: dict[str, type[VectorPreprocess]] = {"vectors": VectorPreprocess, "series": SeriesPreprocess}
     if kind not in classes:
-        raise ParamError(f"load_backbone: kind must be images, vectors or series, or preprocess be given. Got {kind!r}.")
+        raise ParamError(
+            f"load_backbone: kind must be images, vectors or series, or preprocess be given. Got {kind!r}."
+        )
     return classes[kind](np.shape(pixels), 0.0 if mean is None else mean, 1.0 if std is None else std)
 
 

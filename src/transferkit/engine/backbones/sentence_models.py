@@ -14,7 +14,7 @@ from ..preprocess import preprocess_from
 from . import hub
 from .assemble import Built
 from .grouping import module_groups
-from .hf_models import read_config, config_of, drop_pooler, read_json, text_preprocess, transformer
+from .hf_models import config_of, drop_pooler, read_config, read_json, text_preprocess, transformer
 from .pooling import TransformerBody
 from .weights import read_weights, take_weights
 
@@ -79,7 +79,11 @@ def _folder(source: str, name: str) -> Path:
     if given.is_dir():
         return given
     found = importlib.util.find_spec(_PACKAGES.get(name.removeprefix(_OWN), "") or "-")
-    if found is not None and found.origin is not None and (Path(found.origin).parent / "model" / "modules.json").is_file():
+    if (
+        found is not None
+        and found.origin is not None
+        and (Path(found.origin).parent / "model" / "modules.json").is_file()
+    ):
         return Path(found.origin).parent / "model"
     return hub.folder(name if "/" in name else _OWN + name, source)
 
@@ -107,7 +111,9 @@ def _modules(folder: Path, source: str) -> tuple[list[str], list[dict[str, Any]]
                     "n_in": own["in_features"],
                     "n_out": own["out_features"],
                     "bias": own.get("bias", True),
-                    "activation": str(own.get("activation_function", "torch.nn.modules.linear.Identity")).rpartition(".")[2],
+                    "activation": str(own.get("activation_function", "torch.nn.modules.linear.Identity")).rpartition(
+                        "."
+                    )[2],
                 }
             )
             files.append(folder / str(module["path"]) / "model.safetensors")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from warnings import catch_warnings, filterwarnings
+from warnings import catch_warnings, simplefilter
 
 from torch import Tensor, nn
 
@@ -59,7 +59,9 @@ def build(
     pretrained = state is None and options.get("pretrained", True)
     if pretrained:
         if "num_classes" in options:
-            raise ParamError("load_backbone: num_classes must be left out with pretrained weights, which bring their own.")
+            raise ParamError(
+                "load_backbone: num_classes must be left out with pretrained weights, which bring their own."
+            )
         overlay["file"] = str(_weights(timm, name, source))
     try:
         model = timm.create_model(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
@@ -73,7 +75,7 @@ def build(
         if not hasattr(model, "set_input_size"):
             raise ParamError(f"load_backbone: image_size must be {size[0]} for {name}. Got {wanted[0]}.")
         with catch_warnings():
-            filterwarnings("ignore", message=".*torch.searchsorted", category=UserWarning)  # how timm calls it
+            simplefilter("ignore", UserWarning)  # torch's, of how timm calls it
             model.set_input_size(tuple(wanted))
     preprocess = image_preprocess(
         options,
@@ -108,7 +110,9 @@ def _weights(timm: Any, name: str, source: str) -> Any:
     """The weights' file in the hub's cache, fetched where needed."""
     cfg = timm.get_pretrained_cfg(name)
     if cfg is None or not cfg.has_weights:
-        raise DataError(f"{source}: timm has no weights for this network. With pretrained=false it starts from scratch.")
+        raise DataError(
+            f"{source}: timm has no weights for this network. With pretrained=false it starts from scratch."
+        )
     if not cfg.hf_hub_id:
         raise DataError(f"{source}: its weights must be on the hub as safetensors. They are not.")
     repo = cfg.hf_hub_id + (f"{cfg.architecture}.{cfg.tag}" if cfg.hf_hub_id.endswith("/") else "")

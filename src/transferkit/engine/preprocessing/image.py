@@ -47,9 +47,10 @@ class ImagePreprocess(Preprocess):
 
     Notes
     -----
-    The compact form is a uint8 tensor of shape (3, height, width) with a margin around the centre crop, from which random
-    crops are taken: what is decoded once serves training and evaluation. The centre of it is, pixel for pixel, what
-    timm's and torchvision's evaluation transforms give (``"border"`` with a crop: to one pixel). A random crop is cut from it by bilinear interpolation.
+    The compact form is a uint8 tensor of shape (n_channels, height, width) with a margin around the centre crop, from
+    which random crops are taken: what is decoded once serves training and evaluation. The centre of it is, pixel for
+    pixel, what timm's and torchvision's evaluation transforms give (``"border"`` with a crop: to one pixel). A random
+    crop is cut from it by bilinear interpolation.
     """
 
     kind: ClassVar[str] = "images"

@@ -34,9 +34,7 @@ class TextPreprocess(Preprocess):
     kind: ClassVar[str] = "text"
     type: ClassVar[str] = "text"
 
-    def __init__(
-        self, tokenizer: str, max_length: int, pad_id: int = 0, prefix: str = "", lower: bool = False
-    ) -> None:
+    def __init__(self, tokenizer: str, max_length: int, pad_id: int = 0, prefix: str = "", lower: bool = False) -> None:
         try:
             from tokenizers import Tokenizer
         except ImportError as err:
@@ -67,7 +65,9 @@ class TextPreprocess(Preprocess):
             raise DataError(f"TextPreprocess.prepare: sample must be a str. Got {type(sample).__name__}.")
         text = self.prefix + sample
         ids = self._tokenizer.encode(text.lower() if self.lower else text).ids
-        return torch.tensor(ids or [self.pad_id], dtype=torch.int64)  # without special tokens, "" would be nothing at all
+        return torch.tensor(
+            ids or [self.pad_id], dtype=torch.int64
+        )  # without special tokens, "" would be nothing at all
 
     def collate(self, prepared: list[Tensor]) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask`` of shape (batch, n_tokens), padded to the longest of the batch."""

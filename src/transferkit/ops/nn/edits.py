@@ -199,7 +199,7 @@ def train_only(module: nn.Module, names: Collection[str]) -> None:
 def unused(module: nn.Module) -> list[str]:
     """Full names of the parts that no forward pass has used since they came.
 
-    After a first batch this must be empty. It is not where a network reads a layer's weight and never calls the layer
-    (timm's BEiT and Swin v2 do so with ``qkv``): the parts there would never learn.
+    After a first batch this must be empty. It is not where a network reads a layer's weight and never calls the layer: the
+    parts there would never learn. (The attentions of torch and timm that do so are known.)
     """
     return [f"{name}.{child}".lstrip(".") for name, _, child, part in parts_of(module) if not part.used]

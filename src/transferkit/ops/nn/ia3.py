@@ -16,6 +16,7 @@ from .layers import (
     is_attention,
     is_depthwise,
     is_weighted,
+    joint_projection,
     mlp_outputs,
     n_inputs,
     n_outputs,
@@ -39,7 +40,7 @@ def ia3(
         Changed in place.
     outputs : str or list of str, optional
         Patterns of dense layers and convolutions whose outputs are scaled; of a layer that makes query, key and value in
-        one (torch's ``MultiheadAttention`` included), the key and the value.
+        one (also of an attention that does so itself, such as torch's ``MultiheadAttention``), the key and the value.
     inputs : str or list of str, optional
         Patterns of dense layers and convolutions (not depthwise) whose inputs are scaled. Where `outputs` and `inputs`
         are both None: keys, values, and the hidden activations of feed-forward parts; in a network that has neither, the
@@ -101,7 +102,7 @@ def ia3(
     new: list[nn.Parameter] = []
     for name, layer in after:
         if is_attention(layer):
-            new.append(_attached(layer, _AttentionScale(layer.embed_dim)))
+            new.append(_attached(layer, _AttentionScale(joint_projection(layer)[1].shape[1])))
             continue
         width = n_outputs(layer)
         fixed = width // 3 if name in fused else 0
@@ -138,16 +139,22 @@ class _OutputScale(Part):
 
 
 class _AttentionScale(WeightPart):
-    """Factors on key and value of torch's own attention, whose projection is scaled for the length of a call."""
+    """Factors on key and value of an attention whose joint projection is read: scaled for the length of a call."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(2 * width))
 
     def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
-        factors = torch.cat([self.scale.new_ones(x.embed_dim), self.scale])
-        scaled = {"in_proj_weight": x.in_proj_weight * factors[:, None]}
-        return scaled if x.in_proj_bias is None else {**scaled, "in_proj_bias": x.in_proj_bias * factors}
+        name, weight = joint_projection(x)
+        value = self.scale.chunk(2)[1]
+        factors = torch.cat([self.scale.new_ones(weight.shape[1]), self.scale])
+        scaled = {name: weight * factors[:, None]}
+        # timm's have biases of query and value only.
+        for bias, factor in (("in_proj_bias", factors), ("v_bias", value)):
+            if getattr(x, bias, None) is not None:
+                scaled[bias] = getattr(x, bias) * factor
+        return scaled
 
 
 class _InputScale(InputPart):

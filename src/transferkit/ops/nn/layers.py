@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,29 @@ from torch import Tensor, nn
 from .structure import find, matches
 
 __all__ = [
-    "add_bias", "attention", "attention_outputs", "called", "channel_dim", "fused_qkv", "is_affine_norm", "is_attention", "is_conv",
-    "is_conv_same", "is_depthwise", "is_embedding", "is_linear", "is_weighted", "mlp_outputs", "n_inputs", "n_outputs",
-    "per_channel", "scale_inputs", "scale_outputs", "weight_of",
-]  # fmt: skip
+    "add_bias",
+    "attention",
+    "attention_outputs",
+    "called",
+    "channel_dim",
+    "fused_qkv",
+    "is_affine_norm",
+    "is_attention",
+    "is_conv",
+    "is_conv_same",
+    "is_depthwise",
+    "is_embedding",
+    "is_linear",
+    "is_weighted",
+    "joint_projection",
+    "mlp_outputs",
+    "n_inputs",
+    "n_outputs",
+    "per_channel",
+    "scale_inputs",
+    "scale_outputs",
+    "weight_of",
+]
 
 # Last part of the name, as timm, torchvision and transformers have it.
 _QUERY = ("query", "q_proj", "q_lin", "q", "to_q")
@@ -25,7 +45,7 @@ _ATTENTION_OUT = (
     "attention.out_proj", "self_attn.out_proj", "self_attention.out_proj", "attn.o", "SelfAttention.o", "attn.c_proj",
 )  # fmt: skip
 _MLP_OUT = (
-    "mlp.fc2", "output.dense", "ffn.lin2", "mlp.c_proj", "mlp.down_proj", "feed_forward.output_dense",
+    "mlp*.fc2", "output.dense", "ffn.lin2", "mlp.c_proj", "mlp.down_proj", "feed_forward.output_dense",
     "DenseReluDense.wo", "layers.*.fc2", "layers.*.linear2", "layer.*.linear2", "mlp.3",
 )  # fmt: skip
 
@@ -54,8 +74,20 @@ def is_conv_same(layer: nn.Module) -> bool:
 
 
 def is_attention(layer: nn.Module) -> bool:
-    """Whether it is torch's own attention, with query, key and value projected from inputs of one width."""
-    return type(layer) is nn.MultiheadAttention and layer.in_proj_weight is not None
+    """Whether it is an attention that reads the weight of its joint projection itself, and calls no layer for it.
+
+    torch's own is one (with inputs of one width), and those of timm that keep the biases apart (BEiT, EVA, Swin v2).
+    """
+    if isinstance(layer, nn.MultiheadAttention):
+        return type(layer) is nn.MultiheadAttention and layer.in_proj_weight is not None
+    qkv = getattr(layer, "qkv", None)
+    return hasattr(layer, "q_bias") and isinstance(qkv, nn.Linear) and qkv.out_features == 3 * qkv.in_features
+
+
+def joint_projection(attention: nn.Module) -> tuple[str, Tensor]:
+    """Name, and value as it is now, of the (3 d, d) weight of query, key and value of an attention that `is_attention`."""
+    name = "in_proj_weight" if isinstance(attention, nn.MultiheadAttention) else "qkv.weight"
+    return name, attrgetter(name)(attention)
 
 
 def is_depthwise(layer: nn.Module) -> bool:
@@ -80,9 +112,14 @@ def is_weighted(layer: nn.Module) -> bool:
 
 
 def called(module: nn.Module) -> set[int]:
-    """Ids of the submodules that are called: `nn.MultiheadAttention` reads the weight of its ``out_proj`` instead."""
-    attention = [m for m in module.modules() if isinstance(m, nn.MultiheadAttention)]
-    return {id(m) for m in module.modules()} - {id(m.out_proj) for m in attention}
+    """Ids of the submodules that are called; of the layers within an attention that `is_attention` some are only read."""
+    read = set()
+    for layer in module.modules():
+        if isinstance(layer, nn.MultiheadAttention):
+            read.add(id(layer.out_proj))
+        elif is_attention(layer):
+            read.add(id(layer.qkv))
+    return {id(m) for m in module.modules()} - read
 
 
 def weight_of(layer: nn.Module) -> Tensor:

@@ -21,6 +21,7 @@ from .layers import (
     is_depthwise,
     is_embedding,
     is_weighted,
+    joint_projection,
     n_inputs,
     n_outputs,
     weight_of,
@@ -53,12 +54,13 @@ def lora(
     alpha : float > 0, optional
         ``scale = alpha / rank``; None is `rank`, so that the scale is 1.
     dropout : float in [0, 1), default=0
-        Share of the input of ``A`` that is dropped in training; not for embeddings, must be 0 for torch's attentions.
+        Share of the input of ``A`` that is dropped in training; not for embeddings, must be 0 for attentions.
     rank_stabilized : bool, default=False
         ``scale = alpha / sqrt(rank)`` (rsLoRA).
     layers : str or list of str, optional
-        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings, the projections within
-        ``nn.MultiheadAttention`` (by its name). None: the attention
+        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings, and by their
+        own names attentions that read the weight of their projections themselves (``nn.MultiheadAttention``; timm's BEiT,
+        EVA and Swin v2). None: the attention
         projections that `parts` names; in a network without attention all dense layers and convolutions.
     parts : list of {"q", "k", "v"}, optional
         Which projections are adapted by default, and which slices of a projection that makes all three at once; the other
@@ -113,9 +115,9 @@ def lora(
             part = _EmbeddingLoRA(layer, rank, scale)
         elif is_attention(layer):
             if dropout:
-                what = f"for {name}, which is torch's own attention and shows no inputs of its projections"
+                what = f"for {name}, an attention that shows no inputs of its projections"
                 raise ParamError(f"apply_edit: dropout of lora must be 0 {what}. Got {dropout!r}.")
-            part = _AttentionLoRA(layer.embed_dim, rank, scale, parts)
+            part = _AttentionLoRA(joint_projection(layer)[1].shape[1], rank, scale, parts)
         elif is_conv(layer):
             part = _ConvLoRA(layer, rank, scale, dropout)
         elif name in fused and parts is not None:
@@ -134,7 +136,7 @@ def _able(layer: nn.Module) -> bool:
 def _chosen(module: nn.Module, layers: Any, parts: Sequence[str] | None) -> list[tuple[str, nn.Module]]:
     usable = called(module)
     if layers is not None:
-        kind = "dense layers, convolutions (not depthwise), embeddings or torch's attentions"
+        kind = "dense layers, convolutions (not depthwise), embeddings or attentions with a joint weight of their own"
         return find(module, layers, lambda m: id(m) in usable and _able(m), where="apply_edit: lora", kind=kind)
     found = [(n, m) for n, m in attention(module, parts or _QKV) if _able(m)]
     return found or find(module, able=lambda m: id(m) in usable and _able(m) and not is_embedding(m))
@@ -199,7 +201,7 @@ class _SliceLoRA(_LoRA):
 
 
 class _AttentionLoRA(WeightPart):
-    """For the joint projection of torch's own attention, whose weight is changed for the length of a call."""
+    """For an attention's joint projection that is read, whose weight is changed for the length of a call."""
 
     def __init__(self, width: int, rank: int, scale: float, parts: Sequence[str] | None) -> None:
         super().__init__()
@@ -211,10 +213,11 @@ class _AttentionLoRA(WeightPart):
             self.add_module(part, _LinearLoRA(width, 3 * width if part == "qkv" else width, rank, scale, 0.0))
 
     def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
-        weight = x.in_proj_weight.clone()
+        name, weight = joint_projection(x)
+        weight = weight.clone()
         for part, rows in self.slices.items():
             weight[rows] = weight[rows] + self.get_submodule(part).change()
-        return {"in_proj_weight": weight}
+        return {name: weight}
 
 
 class _ConvLoRA(_LoRA):

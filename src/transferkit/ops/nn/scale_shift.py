@@ -38,7 +38,9 @@ def scale_shift(module: nn.Module, *, layers: str | Sequence[str] | None = None)
     -----
     ``y = gamma * x + beta`` (Lian et al., eq. 4), 2 d parameters a layer with d outputs. Where the paper draws gamma from
     N(1, 0.02) and beta from N(0, 0.02), they start as 1 and 0 here, so that the outputs are unchanged at the start. Both
-    fold into the layer (eq. 5). Normalisations of timm that have their activation built in are scaled before it.
+    fold into the layer (eq. 5). A joint projection that an
+    attention reads instead of calling it (torch's own, timm's BEiT, EVA and Swin v2) is left out. Normalisations of timm
+    that have their activation built in are scaled before it.
 
     References
     ----------

@@ -22,6 +22,7 @@ __all__ = [
     "Hook",
     "InputPart",
     "Part",
+    "WeightPart",
     "attach",
     "check_option",
     "detach",
@@ -97,12 +98,12 @@ class InputPart(Part, ABC):
 class WeightPart(Part, ABC):
     """A trainable part that changes parameters of its layer for the length of a call.
 
-    For layers that hand their parameters to a function themselves, such as `nn.MultiheadAttention`.
+    For layers that hand parameters of their own, or of their children, to a function, such as `nn.MultiheadAttention`.
     """
 
     @abstractmethod
     def forward(self, x: nn.Module, output: None = None) -> dict[str, Tensor]:
-        """What takes the place of the layer's parameters of these names; `x` is the layer."""
+        """What takes the place of the parameters of these names below the layer; `x` is the layer."""
 
     def register(self, layer: nn.Module, name: str) -> None:
         """Let the layer call this part before itself."""
@@ -152,13 +153,16 @@ class _ShadowParameters(Hook):
     def __call__(self, layer: nn.Module, args: Any) -> None:
         part = layer._modules[self.name]
         part.used = True
-        layer.__dict__.update(part(layer))
+        for name, value in part(layer).items():
+            path, _, last = name.rpartition(".")
+            layer.get_submodule(path).__dict__[last] = value
 
 
 class _UncoverParameters(Hook):
     def __call__(self, layer: nn.Module, args: Any, output: Any) -> None:
-        for name in layer._parameters:
-            layer.__dict__.pop(name, None)
+        for owner in (layer, *layer.children()):
+            for name in owner._parameters.keys() & owner.__dict__.keys():
+                del owner.__dict__[name]
 
 
 def attach(layer: nn.Module, name: str, part: Part) -> str:

@@ -181,7 +181,8 @@ def _rate(model: SourceModel, tuning: Tuning, folds: Array, validated: Sequence[
         if "anchor" in cls._constraints:
             continue  # a guard: it compares two fits, and rates no model
         try:
-            scores[card.name] = float(cls().score(_Seen(model), None, target))
+            params = {"random_state": seed} if "random_state" in cls._constraints else {}
+            scores[card.name] = float(cls(**params).score(_Seen(model), None, target))
         except (ParamError, DomainError):
             scores[card.name] = None  # it needs what this model has not: a classifier of its own, as a rule
     return {
