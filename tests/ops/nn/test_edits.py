@@ -78,6 +78,19 @@ def test_factors_before_a_change_that_reads_the_input_wait_for_it():
     assert close(net(x), want)
 
 
+def test_a_bias_that_folding_made_is_remembered():
+    net = make("resnet")
+    apply_edit(net, {"edit": "scale_shift", "layers": "conv1"})
+    left = merge_edits(net)
+    assert left[0]["names"][0] == "conv1"
+    again = make("resnet")
+    for one in (net, again):
+        if one is again:
+            apply_edit(again, left[0])
+        apply_edit(one, {"edit": "lora", "layers": "conv2"})
+        assert merge_edits(one) == left
+
+
 def test_merging_keeps_what_trains():
     net = make("resnet")
     train_only(net, apply_edit(net, {"edit": "scale_shift"}))

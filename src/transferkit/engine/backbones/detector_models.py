@@ -74,9 +74,7 @@ def load_detector(source: Any, image_size: int | Sequence[int] | None = None) ->
             raise ParamError(f"source must be a detector of transformers. Got {type(source).__name__}.")
         options = options_for("hf", size)
         preprocess = _preprocess({}, source.config, options)
-        built = Built(
-            DetectorBody(source), preprocess, lambda: None, (), detector_groups, {"config": source.config.to_dict()}
-        )
+        built = Built(DetectorBody(source), preprocess, lambda: None, (), detector_groups, {"config": source.config.to_dict()})
         modes = {m: m.training for m in source.modules()}
         found = assemble(f"module:{type(source).__name__}", "detector", "", options, built)
         for module, mode in modes.items():
@@ -174,8 +172,6 @@ def _preprocess(processor: Mapping[str, Any], config: Any, options: Mapping[str,
     else:
         size = getattr(config, "image_size", None) or _SIZE
         size = [size, size] if isinstance(size, int) else list(size)
-        found = image_preprocess(
-            options, size=size, crop_pct=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-        )
+        found = image_preprocess(options, size=size, crop_pct=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     assert isinstance(found, ImagePreprocess)
     return found

@@ -21,7 +21,7 @@ from .layers import (
     is_weighted,
     mlp_outputs,
     n_outputs,
-)  # fmt: skip
+)
 from .structure import Part, attach, check_option, find
 
 __all__ = ["adapter"]

@@ -147,14 +147,13 @@ def merge_edits(module: nn.Module) -> list[dict[str, Any]]:
     >>> merge_edits(net), sorted(net.state_dict())
     ([{'edit': 'bias', 'names': ['0']}], ['0.bias', '0.weight'])
     """
-    bare = {id(m) for m in module.modules() if getattr(m, "bias", 0) is None}
     for layer in module.modules():
         if isinstance(layer, StochNorm):
             restore(layer)
     for host, layer, child, part in _foldable(module):
         part.merge(host)
         detach(layer, child)
-    grown = [n for n, m in module.named_modules() if id(m) in bare and m.bias is not None]
+    grown = [n for n, m in module.named_modules() if getattr(m, "grown_bias", False)]
     left = {part.order: dict(part.edit) for _, _, _, part in parts_of(module)}
     return ([{"edit": "bias", "names": grown}] if grown else []) + [left[k] for k in sorted(left)]
 

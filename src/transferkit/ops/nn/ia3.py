@@ -23,7 +23,7 @@ from .layers import (
     per_channel,
     scale_inputs,
     scale_outputs,
-)  # fmt: skip
+)
 from .structure import InputPart, Part, WeightPart, attach, find
 
 __all__ = ["ia3"]

@@ -150,8 +150,9 @@ def channel_dim(layer: nn.Module) -> int:
 
 
 def add_bias(layer: nn.Module) -> None:
-    """Give a dense layer or a convolution that has no bias one of zeros."""
+    """Give a dense layer or a convolution that has no bias one of zeros, and mark the layer by `grown_bias`."""
     if layer.bias is None:
+        layer.grown_bias = True
         weight = layer.weight
         layer.bias = nn.Parameter(weight.new_zeros(n_outputs(layer)), requires_grad=weight.requires_grad)
 

@@ -25,7 +25,7 @@ from .layers import (
     n_inputs,
     n_outputs,
     weight_of,
-)  # fmt: skip
+)
 from .structure import Part, WeightPart, attach, check_option, find
 
 __all__ = ["lora"]
@@ -54,14 +54,15 @@ def lora(
     alpha : float > 0, optional
         ``scale = alpha / rank``; None is `rank`, so that the scale is 1.
     dropout : float in [0, 1), default=0
-        Share of the input of ``A`` that is dropped in training; not for embeddings, must be 0 for attentions.
+        Share of the input of ``A`` that is dropped in training; not for embeddings, must be 0 for projections
+        that an attention reads.
     rank_stabilized : bool, default=False
         ``scale = alpha / sqrt(rank)`` (rsLoRA).
     layers : str or list of str, optional
-        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings, and by their
-        own names attentions that read the weight of their projections themselves (``nn.MultiheadAttention``; timm's BEiT,
-        EVA and Swin v2). None: the attention
-        projections that `parts` names; in a network without attention all dense layers and convolutions.
+        Patterns of layer names: dense layers, 2-D convolutions that are not depthwise, embeddings, and, by the name of the
+        attention, projections that an attention reads without calling them (``nn.MultiheadAttention``; timm's BEiT, EVA
+        and Swin v2). None: the attention projections that `parts` names; in a network without attention all dense layers
+        and convolutions.
     parts : list of {"q", "k", "v"}, optional
         Which projections are adapted by default, and which slices of a projection that makes all three at once; the other
         slices stay untouched. None takes all three and adapts a fused projection as one.
