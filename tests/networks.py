@@ -103,9 +103,20 @@ def tagged(texts: list[str]) -> tuple[list[list[str]], list[list[str]]]:
     return words, [[word.rstrip("0123456789") for word in row] for row in words]
 
 
+def boxed(X: np.ndarray) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Images, and the one box around what is bright in each."""
+    found = []
+    for image in X:
+        rows, columns = np.nonzero(image > 200)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        found.append({"boxes": [box], "labels": ["tall" if box[3] - box[1] > box[2] - box[0] else "wide"]})
+    return X, found
+
+
 # Tasks with more than one label a row: rows and their labels.
 DENSE: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
     "segmentation": lambda X: (X, (X > 200).astype(int)),
+    "detection": boxed,
     "tokens": tagged,
 }
 
@@ -290,7 +301,20 @@ def text_folder(trained: bool) -> str:
     return str(folder)
 
 
+def detector() -> nn.Module:
+    """A YOLOS of one layer, as transformers makes it. It has learned nothing: what it learns is in its own tests."""
+    guard_torchvision()
+    from transformers import YolosConfig, YolosForObjectDetection
+
+    config = YolosConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=[8, 8], patch_size=4,
+        num_detection_tokens=3, num_labels=4, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    return seeded(lambda: YolosForObjectDetection(config)).eval()
+
+
 KINDS: Mapping[str, Kind] = {
+    "detector": Kind(image_rows, detector, detector, 16),
     "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()[0]), 20),
     "classifier": Kind(
         halved_rows,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.errors import ParamError
 
@@ -43,6 +44,12 @@ class Place:
         if self.channels_last and any(isinstance(m, nn.Conv2d) for m in module.modules()):
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
+
+    def arrange(self, x: Any) -> Any:
+        """An input in the memory format of the network's weights."""
+        if isinstance(x, Tensor) and x.ndim == 4 and self.channels_last:
+            return x.contiguous(memory_format=torch.channels_last)
+        return x
 
 
 def find_place(device: str = "auto", precision: str = "auto", channels_last: bool = True) -> Place:

@@ -266,7 +266,9 @@ class NetworkTransfer(BaseEstimator, ABC):
 
     def _edit(self, fit: Fit) -> None:
         """Change the network's structure before it is trained."""
-        names = [n for k, edit in enumerate(self._edits()) for n in apply_edit(fit.network.body, edit, seed=fit.seed + k)]
+        names = [
+            n for k, edit in enumerate(self._edits()) for n in apply_edit(fit.network.body, edit, seed=fit.seed + k)
+        ]
         fit.network.edits = [dict(edit) for edit in self._edits()]
         fit.only = frozenset(f"body.{name}" for name in names) if fit.network.edits else None
 

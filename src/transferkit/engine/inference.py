@@ -58,10 +58,8 @@ def outputs_of(
                     plan = [np.arange(k, min(k + batch_size, len(rows))) for k in range(done, len(rows), batch_size)]
                     for stream in rows.batches(plan, workers):
                         x = rows.preprocess.finish(move(stream.x, place.device), training=False, generator=None)
-                        if isinstance(x, Tensor) and x.ndim == 4 and place.channels_last:
-                            x = x.contiguous(memory_format=torch.channels_last)
                         with place.autocast():
-                            found.append(forward(x).float().cpu())
+                            found.append(forward(place.arrange(x)).float().cpu())
                         done += len(stream)
                 except RuntimeError as err:
                     if not is_out_of_memory(err) or batch_size == 1:

@@ -198,8 +198,8 @@ class Loop:
         self.plan.apply(self.network, self.groups, self.done / self.updates_an_epoch)
         for module in self.objective.frozen():
             module.eval()
-        schedule = self.training.schedule
-        rate = self.lr * factor(schedule, progress, self.training.warmup) * self.plateau.state["factor"]
+        shape = factor(self.training.schedule, progress, self.training.warmup)
+        rate = self.lr * shape * self.plateau.state["factor"]
         logged: dict[str, float] = {}
         for k, (step, optimizer) in enumerate(zip(self.steps, self.optimizers)):
             set_rates(optimizer, rate, self.plan)
@@ -216,9 +216,7 @@ class Loop:
     ) -> dict[str, float]:
         params = [p for p in step.params if p.requires_grad]
         if not params:
-            raise TrainingError(
-                f"{step.name}: the freeze plan must leave something to train. Got nothing at this epoch."
-            )
+            raise TrainingError(f"{step.name}: the freeze plan must leave something to train. Got nothing here.")
         while True:
             try:
                 logged = self._gradients(step, params, batch, progress, turn)
@@ -237,9 +235,7 @@ class Loop:
     def _split(self, n: int) -> None:
         """Memory ran out: from now on a batch goes through in twice as many pieces."""
         if self.trained.pieces >= n:
-            raise TrainingError(
-                "memory must suffice for one row of a batch. It does not; take a smaller network or input."
-            )
+            raise TrainingError("memory must suffice for one row of a batch. It does not; take a smaller network.")
         self.trained.pieces = min(n, 2 * self.trained.pieces)
         warn(
             f"out of memory: a batch now goes through in {self.trained.pieces} pieces; the update is of the whole batch.",
@@ -265,8 +261,8 @@ class Loop:
             seed = np.random.SeedSequence([self.seed, self.done, *turn, piece, self.processes.rank])
             torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
             part = {
-                name: self._finish_stream(
-                    cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed
+                name: self._input(
+                    name, cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed
                 )
                 for name, s in batch.items()
             }
@@ -288,17 +284,15 @@ class Loop:
             self.processes.sum_gradients(params)
         return logged
 
-    def _finish_stream(self, stream: Stream, seed: np.random.SeedSequence) -> Stream:
-        """To the device, augmented and in the network's memory format."""
-        preprocess = next(iter(self.streams.values())).preprocess
-        generator = torch.Generator(self.place.device).manual_seed(int(seed.generate_state(2, np.uint64)[1] >> 1))
-        x = preprocess.finish(
-            move(stream.x, self.place.device), training=self.training.augment, generator=generator
-        )  # fmt: skip
-        if isinstance(x, Tensor) and x.ndim == 4 and self.place.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        y = None if stream.y is None else stream.y.to(self.place.device)
-        return Stream(x, y, stream.rows.to(self.place.device))
+    def _input(self, name: str, stream: Stream, seed: np.random.SeedSequence) -> Stream:
+        """A stream on the device, augmented and in the network's memory format."""
+        device = self.place.device
+        generator = torch.Generator(device).manual_seed(int(seed.generate_state(2, np.uint64)[1] >> 1))
+        x = self.streams[name].preprocess.finish(
+            move(stream.x, device), training=self.training.augment, generator=generator
+        )
+        y = None if stream.y is None else stream.y.to(device)
+        return Stream(self.place.arrange(x), y, stream.rows.to(device))
 
     # Epochs -------------------------------------------------------------------------------------------------------
 

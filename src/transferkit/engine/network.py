@@ -69,9 +69,10 @@ class Network(nn.Module):
         return self.head(self.features(x))
 
     def as_backbone(self) -> Backbone:
-        """The body as it is now, as the source of a further transfer. Its original classifier is left behind."""
+        """The body as it is now, as the source of a further transfer, with this network's head as the source's classifier."""
         found = self.backbone.with_body(copy.deepcopy(self.body).eval().requires_grad_(True))
-        return replace(found, source_head=None, fingerprint="", name=f"{found.name}, trained on")
+        head = copy.deepcopy(self.head).eval().requires_grad_(True)
+        return replace(found, source_head=head, fingerprint="", name=f"{found.name}, trained on")
 
     def copy(self) -> Self:
         """An independent copy with the same weights."""

@@ -14,12 +14,15 @@ __all__ = ["learning_chart", "learning_view"]
 
 def learning_view(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Names and tables for the template."""
-    rated = list((facts.get("transferability") or {}).get("models") or ())
+    transferability, rule = facts.get("transferability") or {}, facts.get("rule") or {}
+    rated = list(transferability.get("models") or ())
     curves = _curves(facts)
     length = max((len(values) for values in curves.values()), default=0)
     return {
         "by_model": (facts.get("task") or {}).get("way") == "model",
-        "second_score": "score on validation rows" if facts.get("rule") else "label-free estimate",
+        "second_score": "score on validation rows" if rule else "label-free estimate",
+        "rule": rule,
+        "transferability": transferability,
         "rated": rated,
         "score_names": sorted({n for m in rated for n, v in (m.get("scores") or {}).items() if finite(v) is not None}),
         "curves": list(curves),

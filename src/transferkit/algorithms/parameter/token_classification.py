@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -133,6 +134,10 @@ class TokenClassification(NetworkTransfer):
     def _backbone_options(self) -> dict[str, Any]:
         # The states are wanted, whatever the model was saved to put out.
         return {"pooling": "mean"} if isinstance(self.source, str) and self.source.startswith("hf:") else {}
+
+    def _load(self, X: Any) -> Backbone:
+        # A classifier of whole texts has nothing to say of words.
+        return replace(super()._load(X), source_head=None)
 
     def _rows(self, where: str, X: Any, backbone: Backbone) -> Rows:
         """A row for each part of a sentence; ``rows.X`` holds the parts."""

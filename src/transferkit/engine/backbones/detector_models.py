@@ -67,11 +67,11 @@ def load_detector(source: Any, image_size: int | Sequence[int] | None = None) ->
     size = {} if image_size is None else {"image_size": image_size}
     if isinstance(source, Backbone):
         if not isinstance(source.body, DetectorBody):
-            raise ParamError(f"source must be a detector of transformers. Got {source.name}, which is none.")
+            raise ParamError(f"load_detector: source must be a detector of transformers. Got {source.name}, which is none.")
         return source
     if isinstance(source, nn.Module):
         if not isinstance(source, transformers().PreTrainedModel) or "ForObjectDetection" not in type(source).__name__:
-            raise ParamError(f"source must be a detector of transformers. Got {type(source).__name__}.")
+            raise ParamError(f"load_detector: source must be a detector of transformers. Got {type(source).__name__}.")
         options = options_for("hf", size)
         preprocess = _preprocess({}, source.config, options)
         built = Built(DetectorBody(source), preprocess, lambda: None, (), detector_groups, {"config": source.config.to_dict()})
@@ -82,7 +82,7 @@ def load_detector(source: Any, image_size: int | Sequence[int] | None = None) ->
         return found
     family, name, given = split_name(source)
     if family != "hf":
-        raise ParamError(f"source must be hf:NAME_OR_FOLDER of a detector. Got {source!r}.")
+        raise ParamError(f"load_detector: source must be hf:NAME_OR_FOLDER of a detector. Got {source!r}.")
     options = options_for("hf", {**given, **size})
     return assemble(source, "detector", name, options, build(source, name, options))
 
