@@ -122,7 +122,6 @@ def settings(n: int, text: bool) -> Training:
         n_epochs=epochs,
         batch_size=batch,
         lr=2e-5 if text else 1e-4,
-        precision="bf16",
         progress=False,
         schedule="cosine",
     )

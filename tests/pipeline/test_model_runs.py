@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-import transferkit  # noqa: E402
-from transferkit import DataError, Domain, DomainError, ParamError, TransferTask, TransferWarning, run  # noqa: E402
-from transferkit.data.images import ImageSamples  # noqa: E402
-from transferkit.pipeline.tuning.evaluate import _choose, _pair  # noqa: E402
-from transferkit.pipeline.tuning.prepare import HeldBack, SourceModel, Tuning  # noqa: E402
-from transferkit.pipeline.tuning.select import PROBE, SCRATCH, select  # noqa: E402
+import transferkit
+from transferkit import DataError, Domain, DomainError, ParamError, TransferTask, TransferWarning, run
+from transferkit.data.images import ImageSamples
+from transferkit.pipeline.tuning.evaluate import _choose, _pair
+from transferkit.pipeline.tuning.prepare import HeldBack, SourceModel, Tuning
+from transferkit.pipeline.tuning.select import PROBE, SCRATCH, select
 
 COLOURS = {"blue": (70, 70, 190), "red": (190, 70, 70)}
 
@@ -27,11 +27,10 @@ COLOURS = {"blue": (70, 70, 190), "red": (190, 70, 70)}
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """The smallest of timm's networks, as a file; its random features tell colours apart."""
+    import torch
     from safetensors.torch import save_file
 
     from transferkit.engine.backbones import load_backbone
-
-    import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -71,7 +70,9 @@ def target_of(n=12, n_held=4, labels=None, seed=0):
     """Images in memory with splits of their own."""
     X, y = pixels(n, seed=seed)
     splits = np.where(np.arange(2 * n) % n < n_held, "val", "train")
-    return Domain(ImageSamples(list(X), splits=splits.tolist()), y if labels is None else labels(y, splits), name="squares")
+    return Domain(
+        ImageSamples(list(X), splits=splits.tolist()), y if labels is None else labels(y, splits), name="squares"
+    )
 
 
 def task_of(tiny, **options):
@@ -158,7 +159,13 @@ def test_a_run_from_a_model_leaves_everything(tmp_path, tiny):
     assert facts["verdict"]["basis"] == "held-back labels"
     assert any("red/broken.png" in note for note in facts["prepare"]["notes"])
     report = (tmp_path / "r/report.html").read_text()
-    for text in ("The source model", "Loss in training", "What speaks for what", "data:image/jpeg;base64,", "from scratch"):
+    for text in (
+        "The source model",
+        "Loss in training",
+        "What speaks for what",
+        "data:image/jpeg;base64,",
+        "from scratch",
+    ):
         assert text in report
     assert len((tmp_path / "r/predictions.csv").read_text().splitlines()) == 29
     unseen, y = pixels(5, seed=9)
@@ -204,7 +211,19 @@ def test_resume_after_a_stop_gives_the_same_result(tmp_path, tiny):
 @pytest.mark.slow
 def test_resume_after_a_kill_in_the_middle_of_a_fit(tmp_path, tiny):
     folder(tmp_path / "squares", 16)
-    command = [sys.executable, "-m", "transferkit", "run", "squares", "--model", tiny, "-m", "fine_tuning", "--epochs", "6"]
+    command = [
+        sys.executable,
+        "-m",
+        "transferkit",
+        "run",
+        "squares",
+        "--model",
+        tiny,
+        "-m",
+        "fine_tuning",
+        "--epochs",
+        "6",
+    ]
     whole = subprocess.run([*command, "-o", "whole", "--json"], cwd=tmp_path, capture_output=True, check=True)
     stopped = subprocess.Popen([*command, "-o", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     deadline = time.time() + 120
@@ -240,8 +259,10 @@ def test_a_used_up_budget_still_runs_the_baselines(tmp_path, tiny):
 
 
 def test_numbers_as_labels(tmp_path, tiny):
-    X, y = pixels(20)
-    task = task_of(tiny, target=Domain(ImageSamples(list(X)), X.mean(axis=(1, 2, 3)), name="light"), methods=["feature_extraction"])
+    X, _ = pixels(20)
+    task = task_of(
+        tiny, target=Domain(ImageSamples(list(X)), X.mean(axis=(1, 2, 3)), name="light"), methods=["feature_extraction"]
+    )
     facts = run(task, out=tmp_path / "r").facts
     assert facts["task"]["metric"] == "r2"
     assert facts["task"]["target"]["n_held_back"] == 10
@@ -315,7 +336,7 @@ def judged(id, wrong, n=40):
     predicted = np.zeros(n, dtype=int)
     predicted[list(wrong)] = 1
     card = SimpleNamespace(cls=id)
-    return SimpleNamespace(candidate=SimpleNamespace(id=id, card=card, params={}), predicted=predicted, status="fitted")
+    return SimpleNamespace(candidate=SimpleNamespace(id=id, card=card, params={}), predicted=predicted, guess=predicted)
 
 
 def chosen(*trained):

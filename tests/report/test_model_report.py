@@ -22,8 +22,22 @@ def facts(name: str = "ants") -> dict[str, Any]:
         "updates": 48,
     }  # fmt: skip
     scored = {"score": 0.961, "score_interval": [0.92, 0.98]}
-    probe = {**row, **scored, "id": "feature_extraction-1", "class": "FeatureExtraction", "params": {}, "role": "baseline"}
-    scratch = {**row, "id": "scratch-1", "score": 0.61, "score_interval": [0.5, 0.7], "role": "baseline", "model": "from scratch"}
+    probe = {
+        **row,
+        **scored,
+        "id": "feature_extraction-1",
+        "class": "FeatureExtraction",
+        "params": {},
+        "role": "baseline",
+    }
+    scratch = {
+        **row,
+        "id": "scratch-1",
+        "score": 0.61,
+        "score_interval": [0.5, 0.7],
+        "role": "baseline",
+        "model": "from scratch",
+    }
     return {
         "schema": 1, "transferkit": "0.1.0", "command": "transferkit run x", "seed": 0, "versions": {},
         "task": {
@@ -36,7 +50,10 @@ def facts(name: str = "ants") -> dict[str, Any]:
         "model": {"name": name, "weights": "ab" * 32, "parameters": 2_223_872},
         "transferability": {
             "models": [
-                {"model": name, "parameters": 5, "features": 12, "certainty": 0.75, "probe": 0.95, "scores": {"logme": 0.1, "leep": None}}
+                {
+                    "model": name, "parameters": 5, "features": 12, "certainty": 0.75, "probe": 0.95,
+                    "scores": {"logme": 0.1, "leep": None},
+                }
             ],
             "chosen": name, "bigger_first": name, "n_rows": 30,
         },
@@ -44,7 +61,8 @@ def facts(name: str = "ants") -> dict[str, Any]:
         "candidates": [probe, scratch, {**row, "id": "fine_tuning-1"}, {**row, "id": "x-1", "status": "failed", "reason": name}],
         "guard": {
             "selector": None, "rule": "The rule.", "anchor": "scratch-1", "proposal": "fine_tuning-1", "winner": "fine_tuning-1",
-            "adapted": True, "reason": name, "checks": [{"check": "lead", "value": 0.01, "threshold": 0.1, "passed": True, "says": name}],
+            "adapted": True, "reason": name,
+            "checks": [{"check": "lead", "value": 0.01, "threshold": 0.1, "passed": True, "says": name}],
         },
         "verdict": {
             "sentence": name, "adapted": True, "expected": 0.961, "expected_interval": [0.92, 0.98], "baseline": 0.61,

@@ -69,9 +69,12 @@ class Network(nn.Module):
         return self.head(self.features(x))
 
     def as_backbone(self) -> Backbone:
-        """The body as it is now, as the source of a further transfer, with this network's head as the source's classifier."""
+        """The body as it is now, as the source of a further transfer, with this network's head as the source's classifier.
+
+        A head for masks, boxes or words is no classifier of features, and left behind.
+        """
         found = self.backbone.with_body(copy.deepcopy(self.body).eval().requires_grad_(True))
-        head = copy.deepcopy(self.head).eval().requires_grad_(True)
+        head = None if isinstance(self.head, DenseHead) else copy.deepcopy(self.head).eval().requires_grad_(True)
         return replace(found, source_head=head, fingerprint="", name=f"{found.name}, trained on")
 
     def copy(self) -> Self:

@@ -34,6 +34,8 @@ _FLOOR = -1.0  # R^2 below this is drawn at the edge, with the true value in its
 def candidate_name(candidate: Mapping[str, Any]) -> str:
     """The class of a candidate with its parameters, as it would be typed."""
     name = clean(candidate.get("class") or candidate.get("method") or candidate.get("id"))
+    if candidate.get("model") == "from scratch":
+        return f"{name} from scratch"
     params = params_text(candidate.get("params"))
     return f"{name} {params}" if params else name
 

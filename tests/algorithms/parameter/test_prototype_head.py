@@ -53,14 +53,14 @@ def test_mahalanobis_is_linear_discriminant_analysis(shrinkage):
 
 def test_shrinkage_is_chosen_and_helps_where_rows_are_few():
     rng = np.random.default_rng(0)
-    S = np.diag(np.geomspace(1, 100, 30))
+    S = np.diag(np.geomspace(1, 20, 30))
     centres = rng.normal(size=(2, 30))
 
     def draw(n):
         y = np.arange(n) % 2
         return (centres[y] + rng.normal(size=(n, 30)) @ np.sqrt(S)).astype(np.float32), y
 
-    (X, y), (new, y_new) = draw(40), draw(2000)
+    (X, y), (new, y_new) = draw(36), draw(2000)
     scores = {
         s: PrototypeHead(nn.Identity(), metric="mahalanobis", shrinkage=s).fit(X, y).score(new, y_new)
         for s in ("ledoit_wolf", 0.0)
@@ -68,6 +68,7 @@ def test_shrinkage_is_chosen_and_helps_where_rows_are_few():
     model = PrototypeHead(nn.Identity(), metric="mahalanobis").fit(X, y)
     assert 0 < model.shrinkage_ < 1
     assert scores["ledoit_wolf"] > scores[0.0]
+    assert scores["ledoit_wolf"] > PrototypeHead(nn.Identity()).fit(X, y).score(new, y_new)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "mahalanobis"])

@@ -37,7 +37,11 @@ def test_of_any_module_it_is_the_last_map_of_every_resolution():
     )  # fmt: skip
     statistics = body[3].running_mean.clone()
     maps = find_maps(body, X)
-    assert [(m.name, m.channels, m.height, m.width) for m in maps] == [("1", 4, 64, 48), ("3", 6, 32, 24), ("5", 8, 16, 12)]
+    assert [(m.name, m.channels, m.height, m.width) for m in maps] == [
+        ("1", 4, 64, 48),
+        ("3", 6, 32, 24),
+        ("5", 8, 16, 12),
+    ]
     assert body.training
     torch.testing.assert_close(body[3].running_mean, statistics)
     found = read_maps(body, maps, X)
@@ -50,7 +54,9 @@ def test_of_any_module_it_is_the_last_map_of_every_resolution():
 def test_of_a_transformer_four_depths_with_tokens_laid_out_as_places():
     body = timm_model("test_vit", num_classes=0, img_size=(64, 48))
     maps = find_maps(body, X)
-    assert [(m.name, m.height, m.width, m.layout) for m in maps] == [(f"blocks.{k}", 4, 3, "tokens") for k in (1, 2, 3, 5)]
+    assert [(m.name, m.height, m.width, m.layout) for m in maps] == [
+        (f"blocks.{k}", 4, 3, "tokens") for k in (1, 2, 3, 5)
+    ]
     last = read_maps(body, maps, X)[-1]
     states = body.forward_intermediates(X, indices=[5], norm=False, intermediates_only=True)[0]
     torch.testing.assert_close(last, states)

@@ -109,6 +109,8 @@ class Adapter(NetworkTransfer):
         "layers": _PATTERNS,
     }
 
+    _test_params: ClassVar = {"source": "images"}  # a network with a place for adapters
+
     def __init__(
         self,
         source: Any,

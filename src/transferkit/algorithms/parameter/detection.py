@@ -215,7 +215,11 @@ class _Objective(Objective):
         body: Any = self.network.body
         found = body.detect(x, as_targets(y))
         # Those of the decoder's earlier layers end in a number; they are in the sum.
-        parts = {n.removeprefix("loss_"): v for n, v in found.loss_dict.items() if n.startswith("loss_") and not n[-1].isdigit()}
+        parts = {
+            n.removeprefix("loss_"): v
+            for n, v in found.loss_dict.items()
+            if n.startswith("loss_") and not n[-1].isdigit()
+        }
         return {"loss": found.loss, **parts}
 
     def predict_step(self, x: Any) -> Tensor:

@@ -183,6 +183,7 @@ class Distillation(NetworkTransfer):
             raise ParamError(
                 f"Distillation.fit: student must take {fit.backbone.kind}, as the source. Got {student.name} for {student.kind}."
             )
+        torch.manual_seed(fit.seed)  # the head begins as it would if the student were fine-tuned by itself
         fit.network = Network(student, Head(student.n_features, fit.labels.n_outputs, self.head, self.dropout))
         if student.preprocess.spec != fit.backbone.preprocess.spec:
             fit.rows, fit.held = (_prepared(rows, student.preprocess) for rows in (fit.rows, fit.held))
@@ -205,6 +206,10 @@ class Distillation(NetworkTransfer):
         return Supervised(
             fit.network, fit.labels, [term], weight=1 - self.lam, frozen=[teacher] if kept is None else ()
         )
+
+    def _finish(self, fit: Fit, objective: Supervised) -> None:
+        if self.student is not None:  # what the source model knew is not in question: another network was trained
+            fit.backbone = replace(fit.backbone, source_head=None)
 
     def _teacher(self, fit: Fit, rows: Rows) -> Network:
         """The source model with what the labels taught it."""

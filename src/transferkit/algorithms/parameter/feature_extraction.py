@@ -99,7 +99,8 @@ class FeatureExtraction(NetworkTransfer):
 
     Examples
     --------
-    >>> from torch import nn
+    >>> import numpy as np
+    >>> import torch
     >>> from torch import nn
     >>> from transferkit import FeatureExtraction
     >>> _ = torch.manual_seed(0)

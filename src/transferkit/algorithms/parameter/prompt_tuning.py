@@ -96,6 +96,8 @@ class PromptTuning(NetworkTransfer):
         "token_dropout": Interval(float, 0, 1, closed="left"),
     }
 
+    _test_params: ClassVar = {"source": "text"}  # a network with tokens
+
     def __init__(
         self,
         source: Any,

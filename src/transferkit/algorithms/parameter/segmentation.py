@@ -199,7 +199,9 @@ class Segmentation(NetworkTransfer):
         found = self._masks(fit.network, labels, fit.held, [mask.shape for mask in fit.y_held], fit.training)
         return labels.score(fit.y_held, found)
 
-    def _masks(self, network: Network, labels: MaskLabels, rows: Rows, sizes: Sequence[Any], training: Training) -> list[Array]:
+    def _masks(
+        self, network: Network, labels: MaskLabels, rows: Rows, sizes: Sequence[Any], training: Training
+    ) -> list[Array]:
         """Masks of the sizes asked for; logits are kept for a few images at a time."""
         place = find_place(training.device, training.precision, training.channels_last)
         place.put(network)

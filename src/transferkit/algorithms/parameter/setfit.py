@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Either, Interval, Options
+from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan
@@ -168,6 +169,8 @@ class SetFit(NetworkTransfer):
         self.random_state = random_state
 
     def _train(self, fit: Fit) -> dict[str, Any]:
+        if fit.labels.kind == "regression":
+            raise DomainError("SetFit.fit: y must hold classes, or 0 and 1 for several labels. Got numbers.")
         training, rows, self.n_pairs_ = fit.training, fit.rows, 0
         if self.training is None:
             epochs = 1 if self.loss == "cosine" else self.iterations

@@ -67,14 +67,18 @@ def load_detector(source: Any, image_size: int | Sequence[int] | None = None) ->
     size = {} if image_size is None else {"image_size": image_size}
     if isinstance(source, Backbone):
         if not isinstance(source.body, DetectorBody):
-            raise ParamError(f"load_detector: source must be a detector of transformers. Got {source.name}, which is none.")
+            raise ParamError(
+                f"load_detector: source must be a detector of transformers. Got {source.name}, which is none."
+            )
         return source
     if isinstance(source, nn.Module):
         if not isinstance(source, transformers().PreTrainedModel) or "ForObjectDetection" not in type(source).__name__:
             raise ParamError(f"load_detector: source must be a detector of transformers. Got {type(source).__name__}.")
         options = options_for("hf", size)
         preprocess = _preprocess({}, source.config, options)
-        built = Built(DetectorBody(source), preprocess, lambda: None, (), detector_groups, {"config": source.config.to_dict()})
+        built = Built(
+            DetectorBody(source), preprocess, lambda: None, (), detector_groups, {"config": source.config.to_dict()}
+        )
         modes = {m: m.training for m in source.modules()}
         found = assemble(f"module:{type(source).__name__}", "detector", "", options, built)
         for module, mode in modes.items():
@@ -172,6 +176,8 @@ def _preprocess(processor: Mapping[str, Any], config: Any, options: Mapping[str,
     else:
         size = getattr(config, "image_size", None) or _SIZE
         size = [size, size] if isinstance(size, int) else list(size)
-        found = image_preprocess(options, size=size, crop_pct=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+        found = image_preprocess(
+            options, size=size, crop_pct=1.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+        )
     assert isinstance(found, ImagePreprocess)
     return found

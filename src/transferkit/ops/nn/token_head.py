@@ -68,7 +68,9 @@ def find_states(body: nn.Module, x: Mapping[str, Tensor]) -> tuple[str, int]:
         If there is none.
     """
     shape = tuple(x["input_ids"].shape)
-    found = [(name, z.shape[2]) for name, z in look_inside(body, x).items() if z.ndim == 3 and tuple(z.shape[:2]) == shape]
+    found = [
+        (name, z.shape[2]) for name, z in look_inside(body, x).items() if z.ndim == 3 and tuple(z.shape[:2]) == shape
+    ]
     if not found:
         raise ParamError("source must be a network with a state for every token. Got one without.")
     return found[-1][0], int(found[-1][1])

@@ -93,9 +93,9 @@ def evaluate(
     blind = replace(tuning, held_back=None)
     truth = blind.y[np.isin(selected.folds, selected.validated)]
     fitted = [t for t in trained if t.predicted is not None]
-    found = {t.candidate.id: score_interval(truth, t.predicted, blind.kind, seed) for t in fitted}
+    found = {t.candidate.id: score_interval(truth, t.guess, blind.kind, seed) for t in fitted}
     validation = {name: score for name, score in found.items() if score is not None}
-    pairs = {t.candidate.id: _pair(t.predicted, anchor.predicted, truth, blind.kind) for t in fitted}
+    pairs = {t.candidate.id: _pair(t.guess, anchor.guess, truth, blind.kind) for t in fitted}
     winner, guard = _choose(fitted, anchor, by_id.get(SCRATCH), validation, pairs, truth, blind.kind)
     # The winner and the baselines once more, on all labels that may be learned from.
     scratch = by_id.get(SCRATCH)
@@ -163,7 +163,7 @@ def _choose(
     nothing_beats_scratch = False
     if scratch is not None and scratch.predicted is not None:
         best = winner
-        pair = _pair(scratch.predicted, best.predicted, truth, kind)
+        pair = _pair(scratch.guess, best.guess, truth, kind)
         check = _check("scratch", scratch, pair, len(truth), kind, f"{best.candidate.card.cls} from the source model")
         nothing_beats_scratch = value(scratch) >= value(best)
         winner = scratch if check["passed"] else winner

@@ -166,7 +166,7 @@ class _Seen:
         if model.posterior is not None:
             self.classes_ = np.arange(model.posterior.shape[1])
             self.predict_proba = lambda X: model.posterior[np.asarray(X)[:, 0]]  # type: ignore[index]
-            self.predict = lambda X: self.predict_proba(X).argmax(axis=1)
+            self.predict = lambda X: model.posterior[np.asarray(X)[:, 0]].argmax(axis=1)  # type: ignore[index]
 
     def transform(self, X: Any) -> Array:
         return self.model.features[np.asarray(X)[:, 0]]

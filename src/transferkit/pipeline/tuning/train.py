@@ -50,6 +50,12 @@ class Trained:
     predicted: Array | None
     facts: dict[str, Any]
 
+    @property
+    def guess(self) -> Array:
+        """`predicted` of a candidate that was fitted."""
+        assert self.predicted is not None
+        return self.predicted
+
 
 def train(
     selected: Selected,
