@@ -163,6 +163,9 @@ def test_run_predict_and_gap_on_folders_of_images(cli, photos):
     assert len(rows) == 20
     assert set(rows[0]) == {"row", "prediction", "probability_blue", "probability_red"}
     assert rows[0]["row"] == "blue/0.png"
+    for command in (["gap"], ["fit", "coral"]):
+        code, _, err = cli(*command, "photo", "--model", TINY)
+        assert (code, "source domain" in err) == (1, True)
     code, out, _ = cli("gap", "photo", "sketch", "--model", TINY, "--json")
     assert (code, json.loads(out)["auc"] > 0.6) == (0, True)
 
@@ -192,7 +195,7 @@ def test_list_and_show(cli):
     code, out, _ = cli("show", "coral", "--json")
     assert [p["name"] for p in json.loads(out)["parameters"]] == ["reg", "centre", "estimator"]
     code, _, err = cli("show", "corl")
-    assert (code, "Did you mean coral?" in err) == (1, True)
+    assert (code, "Did you mean coral" in err) == (1, True)
     code, _, err = cli("list", "--paradigm", "magic")
     assert (code, "feature" in err) == (1, True)
 

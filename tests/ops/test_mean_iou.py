@@ -25,5 +25,5 @@ def test_ignored_pixels_count_nowhere_and_absent_classes_are_no_zero():
 
 
 def test_a_mask_without_a_guess_is_refused():
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         mean_iou([[[0]], [[1]]], [[[0]]])

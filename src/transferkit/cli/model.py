@@ -63,10 +63,10 @@ def fit(
     from ..pipeline.run import free_folder
 
     params = {}
-    for text in settings or []:
-        name, equals, value = text.partition("=")
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{text!r} is not name=value", param_hint="--set")
+            raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
         params[name.strip()] = value_of(value.strip())
     task = task_from(
         domains or [],

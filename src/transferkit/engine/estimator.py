@@ -121,6 +121,7 @@ class NetworkTransfer(BaseEstimator, ABC):
     training: Training | None
     task: str
     random_state: Any
+    labels_: Any  # Labels, or what stands for them where a row has several
     _constraints: ClassVar[Mapping[str, Rule]] = NETWORK_RULES
     _test_params: ClassVar[Mapping[str, Any]] = {}
     _known_failures: ClassVar[Mapping[str, str]] = {}
@@ -320,7 +321,7 @@ class NetworkTransfer(BaseEstimator, ABC):
         call = getattr(self.network_, forward)
         return outputs_of(self.network_, call, rows, place, max(64, training.batch_size), training.workers)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Any:
         """Classes, 0 and 1 a label, or values for rows of the target."""
         outputs = self._outputs(X, "predict")
         return self.labels_.predict(outputs)
@@ -336,7 +337,7 @@ class NetworkTransfer(BaseEstimator, ABC):
         """The network's logits, of shape (n_samples, n_classes)."""
         return self._outputs(X, "decision_function").astype(np.float64)
 
-    def transform(self, X: Any) -> Array:
+    def transform(self, X: Any) -> Any:
         """What the head gets, of shape (n_samples, n_features)."""
         return self._outputs(X, "transform", "features")
 

@@ -43,7 +43,7 @@ class MaskLabels:
     def n_outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, masks: Sequence[Array], size: Sequence[int]) -> Tensor:
+    def encode(self, masks: Sequence[Array] | Array, size: Sequence[int]) -> Tensor:
         """Indices of the classes, at the nearest pixels of another size; -1 where they are ignored or not known."""
         found = np.full((len(masks), *size), _IGNORED, dtype=np.int16)
         for k, mask in enumerate(masks):
@@ -87,7 +87,7 @@ def read_masks(where: str, y: Any, n: int) -> Array:
     return found
 
 
-def find_masks(where: str, masks: Sequence[Array], X: Any, ignore_index: int | None) -> MaskLabels:
+def find_masks(where: str, masks: Sequence[Array] | Array, X: Any, ignore_index: int | None) -> MaskLabels:
     """The classes of masks, after a look whether they have the sizes of their images (where those are in memory).
 
     Raises

@@ -35,7 +35,7 @@ class ObjectLabels:
     def n_outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, objects: Sequence[Mapping[str, Array]], sizes: Sequence[tuple[int, int]]) -> Tensor:
+    def encode(self, objects: Sequence[Mapping[str, Array]] | Array, sizes: Sequence[tuple[int, int]]) -> Tensor:
         """Class index, centre, width and height as shares of the image, of shape (n_images, most objects, 5).
 
         The class is -1 after the last object.
@@ -123,8 +123,8 @@ def read_objects(where: str, y: Any, n: int) -> Array:
     found = np.empty(n, dtype=object)
     for k in range(n):
         if not isinstance(y[k], Mapping) or not {"boxes", "labels"} <= set(y[k]):
-            got = sorted(map(str, y[k])) if isinstance(y[k], Mapping) else type(y[k]).__name__
-            raise DomainError(f"{where}: y must hold mappings with boxes and labels. Got {got} at {k}.")
+            keys = sorted(map(str, y[k])) if isinstance(y[k], Mapping) else type(y[k]).__name__
+            raise DomainError(f"{where}: y must hold mappings with boxes and labels. Got {keys} at {k}.")
         boxes = np.asarray(y[k]["boxes"], dtype=np.float64)
         boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
         labels = as_values(y[k]["labels"])
@@ -139,7 +139,9 @@ def read_objects(where: str, y: Any, n: int) -> Array:
     return found
 
 
-def find_objects(where: str, objects: Sequence[Mapping[str, Array]], sizes: Sequence[tuple[int, int]]) -> ObjectLabels:
+def find_objects(
+    where: str, objects: Sequence[Mapping[str, Array]] | Array, sizes: Sequence[tuple[int, int]]
+) -> ObjectLabels:
     """The classes, after a look whether boxes lie in their images.
 
     Raises

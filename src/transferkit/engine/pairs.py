@@ -55,8 +55,8 @@ class Pairs(Preprocess):
         """The first axis is that of the pairs, so that a batch can be cut; the second has both sides."""
         flat = self.inner.collate([side for pair in prepared for side in pair])
         if isinstance(flat, Tensor):
-            return flat.unflatten(0, (-1, 2))
-        return {name: value.unflatten(0, (-1, 2)) for name, value in flat.items()}
+            return torch.unflatten(flat, 0, (-1, 2))
+        return {name: torch.unflatten(value, 0, (-1, 2)) for name, value in flat.items()}
 
     def finish(self, batch: Any, *, training: bool, generator: torch.Generator | None = None) -> Any:
         flat = batch.flatten(0, 1) if isinstance(batch, Tensor) else {k: v.flatten(0, 1) for k, v in batch.items()}

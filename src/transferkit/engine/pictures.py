@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..core.constraints import Either, Fulfils, Interval, Nothing
 from ..core.errors import DataError, DomainError
 from ..data.samples import Samples
 from .backbone import Backbone
@@ -18,7 +19,16 @@ from .preprocess import preprocess_from
 from .preprocessing.image import ImagePreprocess, pil_image
 from .rows import Rows
 
-__all__ = ["check_pictures", "decoded", "picture_rows", "size_in_memory", "squashed"]
+__all__ = ["IMAGE_SIZE", "check_pictures", "decoded", "picture_rows", "size_in_memory", "squashed"]
+
+
+def _is_size(value: Any) -> bool:
+    whole = Interval(int, 1)
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(whole.holds, value))
+
+
+# What a parameter `image_size` may be.
+IMAGE_SIZE = Either(Nothing(), Interval(int, 1), Fulfils("be two of them, height and width", _is_size))
 
 
 def check_pictures(where: str, X: Any) -> Any:

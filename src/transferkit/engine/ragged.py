@@ -35,7 +35,7 @@ def by_length(forward: Callable[[Any], Tensor], x: Any, size: int = 8) -> Tensor
     lengths, width = mask.sum(dim=1), mask.shape[1]
     order = torch.argsort(lengths, stable=True)
     parts = []
-    for rows in order.split(size):
+    for rows in torch.split(order, size):
         longest = max(1, int(lengths[rows].max()))
         part = take_rows(x, rows)
         parts.append(forward({k: v[:, :longest] if v.ndim > 1 and v.shape[1] == width else v for k, v in part.items()}))

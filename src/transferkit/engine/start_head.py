@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..core.protocols import Array
 from ..ops.nn.heads import Head
 from .device import Place
 from .inference import outputs_of
@@ -47,7 +48,7 @@ def as_linear(probe: Head) -> Head:
 def start_from_probe(
     network: Network,
     rows: Rows,
-    y: object,
+    y: Array,
     labels: Labels,
     place: Place,
     training: Training,

@@ -126,7 +126,7 @@ class WordLabels:
     def n_outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, labels: Sequence[Array]) -> Tensor:
+    def encode(self, labels: Sequence[Any] | Array) -> Tensor:
         """Indices of shape (n_sentences, most words); -100 after the last word."""
         found = torch.full((len(labels), max(map(len, labels))), IGNORED, dtype=torch.int64)
         for row, own in zip(found, labels):

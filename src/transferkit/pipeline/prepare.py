@@ -99,6 +99,11 @@ def prepare(defined: Defined) -> Prepared:
     DomainError, DataError
         Naming the domain or column that cannot be used.
     """
+    if not defined.sources:
+        raise DomainError(
+            f"{defined.target.name}: there must be a source domain beside the target."
+            " A model alone as the source goes with `transferkit run`."
+        )
     raw = bool(defined.models)
     sources, target, notes = (
         (list(defined.sources), defined.target, []) if raw else align(defined.sources, defined.target)

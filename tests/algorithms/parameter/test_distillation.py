@@ -59,9 +59,9 @@ def test_labels_do_not_matter_where_the_teacher_alone_is_heard():
 def test_a_fine_tuned_teacher_is_another():
     X, y = rows(60)
     probe = Distillation(mlp_source(), mlp_source(seed=1), training=epochs()).fit(X, y)
-    tuned = Distillation(mlp_source(), mlp_source(seed=1), teacher="fine_tuned", training=epochs(20, validation=0.2)).fit(
-        X, y
-    )
+    tuned = Distillation(
+        mlp_source(), mlp_source(seed=1), teacher="fine_tuned", training=epochs(20, validation=0.2)
+    ).fit(X, y)
     assert not same_network(probe, tuned)
     assert tuned.score(X, y) > 0.8
 
@@ -96,8 +96,8 @@ def test_a_stopped_one_goes_on_where_it_was(tmp_path):
         if event == "update" and (tmp_path / "checkpoint.safetensors").exists():
             raise Stop
 
+    training = epochs(folder=tmp_path, callbacks=[stop])
     with pytest.raises(Stop):
-        training = epochs(folder=tmp_path, callbacks=[stop])
         Distillation(mlp_source(), mlp_source(seed=1), **settings, training=training).fit(X, y)
     again = Distillation(mlp_source(), mlp_source(seed=1), **settings, training=epochs(folder=tmp_path)).fit(X, y)
     assert same_network(whole, again)

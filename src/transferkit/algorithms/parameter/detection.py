@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ...core.constraints import Either, Fulfils, Interval, Nothing, Options
+from ...core.constraints import Interval, Options
 from ...core.protocols import Array
 from ...engine.backbone import Backbone
 from ...engine.backbones.detector_models import load_detector, with_classes
@@ -18,7 +18,7 @@ from ...engine.inference import outputs_of
 from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
 from ...engine.objects import as_targets, find_objects, flipped, read_objects
-from ...engine.pictures import check_pictures, decoded, picture_rows, size_in_memory
+from ...engine.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, size_in_memory
 from ...engine.rows import Rows
 from ...engine.training import Training
 from ...ops.nn.detection_head import DetectionHead
@@ -108,20 +108,13 @@ class Detection(NetworkTransfer):
     task = "detection"
     _constraints: ClassVar = {
         "source": NETWORK_RULES["source"],
-        "image_size": Either(
-            Nothing(),
-            Interval(int, 1),
-            Fulfils("be two whole numbers", lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and min(v) >= 1),
-        ),
+        "image_size": IMAGE_SIZE,
         "augment": Options("none", "flip"),
         "min_score": Interval(float, 0, 1),
         **PLAN_RULES,
         **{name: NETWORK_RULES[name] for name in ("training", "random_state")},
     }
     _test_params: ClassVar = {"source": "detector"}
-    _known_failures: ClassVar = {
-        "check_network_parameters": "no network of timm is a detector, so near names of timm are not offered"
-    }
 
     def __init__(
         self,

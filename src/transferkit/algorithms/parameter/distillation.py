@@ -19,7 +19,7 @@ from ...engine.freezing import FreezePlan, make_plan
 from ...engine.inference import outputs_of
 from ...engine.loop import Loop
 from ...engine.network import Network
-from ...engine.objective import Batch
+from ...engine.objective import Batch, Objective
 from ...engine.preprocess import Preprocess
 from ...engine.rows import Rows
 from ...engine.start_head import start_from_probe
@@ -197,17 +197,14 @@ class Distillation(NetworkTransfer):
             )
         rows = fit.rows if taken else _prepared(fit.rows, fit.backbone.preprocess)
         teacher = self._teacher(fit, rows)
-        said = outputs_of(
-            teacher, teacher.forward, rows, fit.place, max(64, fit.training.batch_size), fit.training.workers
-        )
+        size, workers = max(64, fit.training.batch_size), fit.training.workers
+        said = outputs_of(teacher, teacher.forward, rows, fit.place, size, workers)
         fit.notes["teacher_score"] = fit.labels.score(fit.y, fit.labels.predict(said))
-        kept = torch.from_numpy(said) if self.answers == "once" else None
-        term = _Teacher(fit.labels.kind, self.lam, self.temperature, kept, teacher if kept is None else None)
-        return Supervised(
-            fit.network, fit.labels, [term], weight=1 - self.lam, frozen=[teacher] if kept is None else ()
-        )
+        once = self.answers == "once"
+        term = _Teacher(fit.labels.kind, self.lam, self.temperature, torch.from_numpy(said) if once else teacher)
+        return Supervised(fit.network, fit.labels, [term], weight=1 - self.lam, frozen=() if once else [teacher])
 
-    def _finish(self, fit: Fit, objective: Supervised) -> None:
+    def _finish(self, fit: Fit, objective: Objective) -> None:
         if self.student is not None:  # what the source model knew is not in question: another network was trained
             fit.backbone = replace(fit.backbone, source_head=None)
 
@@ -221,34 +218,29 @@ class Distillation(NetworkTransfer):
         if t.folder is not None:
             t.folder = Path(t.folder) / "teacher"
         objective, held = Supervised(network, fit.labels), _prepared(fit.held, fit.backbone.preprocess)
+        plan = make_plan(network.groups, "full", n_epochs=t.n_epochs, batch_norm=self.batch_norm)
+        judge = (lambda: self._judge(replace(fit, held=held), objective)) if len(held) else None
         Loop(
-            objective,
-            {"target": rows},
-            t,
-            network=network,
-            groups=network.groups,
-            plan=make_plan(network.groups, "full", n_epochs=t.n_epochs, batch_norm=self.batch_norm),
-            seed=fit.seed,
-            validate=(lambda: self._judge(replace(fit, held=held), objective)) if len(held) else None,
-            key=self._key(),
-        ).run()
+            objective, {"target": rows}, t, network=network, groups=network.groups, plan=plan, seed=fit.seed,
+            validate=judge, key=self._key(),
+        ).run()  # fmt: skip
         return network.eval()
 
 
 class _Teacher(nn.Module):
     """What it costs the student to differ from the recorded answers to every row, or from those of a network to the batch."""
 
-    def __init__(
-        self, kind: str, lam: float, temperature: float, answers: Tensor | None, network: Network | None
-    ) -> None:
+    def __init__(self, kind: str, lam: float, temperature: float, teacher: Tensor | Network) -> None:
         super().__init__()
-        self.kind, self.lam, self.temperature, self.network = kind, lam, temperature, network
+        self.kind, self.lam, self.temperature = kind, lam, temperature
+        self.network = teacher if isinstance(teacher, Network) else None
         # The answers follow from the teacher and the rows, so a checkpoint can do without them.
-        self.register_buffer("answers", answers, persistent=False)
+        self.register_buffer("answers", None if isinstance(teacher, Network) else teacher, persistent=False)
 
     def forward(self, batch: Batch, features: Tensor, outputs: Tensor, progress: float) -> dict[str, Tensor]:
         stream = batch["target"]
         if self.network is None:
+            assert isinstance(self.answers, Tensor)
             said = self.answers[stream.rows]
         else:
             with torch.no_grad():
@@ -258,6 +250,6 @@ class _Teacher(nn.Module):
 
 def _prepared(rows: Rows, preprocess: Preprocess) -> Rows:
     """The same rows, in the form that another network takes."""
-    found = Rows(rows.X, preprocess).take(rows.index)
-    found.y = rows.y
+    found = Rows(rows.X, preprocess)
+    found.index, found.y = rows.index, rows.y
     return found

@@ -173,8 +173,10 @@ class ModelSoup(NetworkTransfer):
         t = fit.training
         start_from_probe(fit.network, fit.rows, fit.y, fit.labels, fit.place, t, reg=self.reg, seed=fit.seed)
         start = _state(fit)
-        history, n_updates, facts = [], 0, {}
-        self.members_, states = [], []
+        history: list[dict[str, Any]] = []
+        n_updates, facts = 0, {}
+        states: list[dict[str, Tensor]] = []
+        self.members_: list[dict[str, Any]] = []
         for k, (settings, turn) in enumerate((s, turn) for s in self._settings(t) for turn in range(self.n_seeds)):
             fit.network.load_state_dict(start)
             own = copy.copy(t).set_params(**settings)
@@ -184,9 +186,7 @@ class ModelSoup(NetworkTransfer):
             self.members_.append({"settings": settings, "seed": turn, "taken": True, **_held(fit)})
             history += [{"member": k, **row} for row in self.history_]
             n_updates += self.n_updates_
-        order = range(len(states))
-        if self.recipe == "greedy":
-            order = self._greedy(fit, states)
+        order = self._greedy(fit, states) if self.recipe == "greedy" else list(range(len(states)))
         fit.network.load_state_dict(_mean([states[k] for k in order]))
         self.history_, self.n_updates_ = history, n_updates
         return {"plan": facts["plan"], "members": self.members_, "soup": _held(fit)}
@@ -238,7 +238,7 @@ def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 def _held(fit: Fit) -> dict[str, float]:
     """Score and loss on the rows that were set aside."""
-    if not len(fit.held):
+    if fit.held.y is None or not len(fit.held):
         return {}
     t = fit.training
     outputs = outputs_of(fit.network, fit.network.forward, fit.held, fit.place, max(64, t.batch_size), t.workers)

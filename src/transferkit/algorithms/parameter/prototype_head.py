@@ -192,6 +192,8 @@ def _nearest(prototypes: Array, S: Array | None, factor: float = 1.0) -> Head:
 
 def _cosine(prototypes: Array) -> Head:
     head = Head(prototypes.shape[1], len(prototypes), "cosine")
+    weight = head.out.weight
+    assert isinstance(weight, nn.Parameter)
     with torch.no_grad():
-        head.out.weight.copy_(torch.as_tensor(prototypes))
+        weight.copy_(torch.as_tensor(prototypes))
     return head.eval()

@@ -10,7 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ...core.constraints import Either, Fulfils, Interval, Nothing, Options
+from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...engine.backbone import Backbone
 from ...engine.device import find_place
@@ -20,7 +20,7 @@ from ...engine.inference import outputs_of
 from ...engine.masks import MaskLabels, find_masks, mask_loss, random_views, read_masks
 from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
-from ...engine.pictures import check_pictures, decoded, picture_rows, squashed
+from ...engine.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, squashed
 from ...engine.preprocessing.image import AUGMENT
 from ...engine.rows import Rows
 from ...engine.training import Training
@@ -105,8 +105,7 @@ class Segmentation(NetworkTransfer):
     ----------
     Long, Shelhamer & Darrell. Fully Convolutional Networks for Semantic Segmentation. CVPR 2015.
     Ronneberger, Fischer & Brox. U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015.
-    Milletari, Navab & Ahmadi. V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image Segmentation. 3DV 2016
-    (the Dice loss).
+    Milletari, Navab & Ahmadi. V-Net. 3DV 2016 (the Dice loss).
 
     Examples
     --------
@@ -116,8 +115,8 @@ class Segmentation(NetworkTransfer):
     >>> from transferkit.engine.training import Training
     >>> X = np.random.default_rng(0).integers(0, 256, size=(16, 8, 8), dtype=np.uint8)
     >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    >>> model = Segmentation(body, training=Training(n_epochs=20, lr=0.05)).fit(X, (X > 127).astype(int))
-    >>> model.predict(X).shape, model.score(X, (X > 127).astype(int)) > 0.8
+    >>> model = Segmentation(body, augment="none", training=Training(n_epochs=20, lr=0.05, batch_size=8))
+    >>> model.fit(X, (X > 127).astype(int)).predict(X).shape, model.score(X, (X > 127).astype(int)) > 0.8
     ((16, 8, 8), True)
     """
 
@@ -127,11 +126,7 @@ class Segmentation(NetworkTransfer):
         "decoder": Options(*DECODERS),
         "width": Interval(int, 1),
         "dice": Interval(float, 0),
-        "image_size": Either(
-            Nothing(),
-            Interval(int, 1),
-            Fulfils("be two whole numbers", lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and min(v) >= 1),
-        ),
+        "image_size": IMAGE_SIZE,
         "ignore_index": Either(Nothing(), Interval(int)),
         "augment": Options(*AUGMENT),
         **PLAN_RULES,
@@ -173,9 +168,7 @@ class Segmentation(NetworkTransfer):
         return check_pictures(where, X)
 
     def _backbone_options(self) -> dict[str, Any]:
-        # A Backbone is there already; one whose input size is fixed says so in its first batch.
-        given = {} if isinstance(self.source, Backbone) else {"image_size": self.image_size}
-        return {k: v for k, v in given.items() if v is not None}
+        return {} if isinstance(self.source, Backbone) else {"image_size": self.image_size}
 
     def _rows(self, where: str, X: Any, backbone: Backbone) -> Rows:
         return picture_rows(where, X, backbone, self.image_size)
@@ -183,7 +176,8 @@ class Segmentation(NetworkTransfer):
     def _read_labels(self, where: str, y: Any, X: Any, rows: Rows) -> tuple[Any, Array]:
         masks = read_masks(where, y, len(rows))
         labels = find_masks(where, masks, X, self.ignore_index)
-        rows.y = labels.encode(masks, rows.preprocess.size)
+        preprocess: Any = rows.preprocess
+        rows.y = labels.encode(masks, preprocess.size)
         return labels, masks
 
     def _network(self, backbone: Backbone, labels: Any) -> Network:
@@ -231,9 +225,8 @@ class Segmentation(NetworkTransfer):
 
     def score(self, X: Any, y: Any, sample_weight: None = None) -> float:
         """Mean intersection over union of the classes."""
-        where = f"{type(self).__name__}.score"
         predicted = self.predict(X)
-        return self.labels_.score(read_masks(where, y, len(predicted)), predicted)
+        return self.labels_.score(read_masks(f"{type(self).__name__}.score", y, len(predicted)), predicted)
 
 
 class _Objective(Objective):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -176,7 +177,8 @@ class SetFit(NetworkTransfer):
             epochs = 1 if self.loss == "cosine" else self.iterations
             training = Training(n_epochs=epochs, batch_size=16, lr=2e-5, schedule="linear")
         if self.loss == "cosine":
-            pairs, same = draw_pairs(fit.rows.y, self.sampling, self.iterations, np.random.default_rng(fit.seed))
+            assert rows.y is not None
+            pairs, same = draw_pairs(rows.y, self.sampling, self.iterations, np.random.default_rng(fit.seed))
             rows, self.n_pairs_ = pair_rows(fit.rows, pairs, torch.as_tensor(same, dtype=torch.float32)), len(pairs)
         facts = super()._train(replace(fit, rows=rows, training=training))
         fit.network.head = self._probe(fit)
@@ -187,6 +189,10 @@ class SetFit(NetworkTransfer):
         augmented = fit.training.augment and fit.backbone.kind in ("images", "audio")
         pairs = fit.rows.X if self.loss == "cosine" and not augmented else None
         return _Contrast(fit.network, self.loss, self.temperature, pairs)
+
+    def _plan(self, fit: Fit) -> FreezePlan:
+        plan = super()._plan(fit)  # the head has no part in the first phase
+        return replace(plan, parts=tuple(replace(p, from_epoch=inf) if p.group == "head" else p for p in plan.parts))
 
     def _judge(self, fit: Fit, objective: Objective) -> float:
         """Score of the head that the features have earned by now."""

@@ -44,7 +44,7 @@ class DetectorBody(nn.Module):
         return self.model(pixel_values=x).last_hidden_state.mean(dim=1)
 
     def detect(self, x: Tensor, labels: Sequence[Mapping[str, Tensor]] | None = None) -> Any:
-        """``logits`` (batch, n_queries, n_classes), ``pred_boxes`` (batch, n_queries, 4) and, with labels, ``loss``, ``loss_dict``."""
+        """``logits`` (batch, n_queries, n_classes), ``pred_boxes`` (batch, n_queries, 4); with labels ``loss`` too."""
         return self.model(pixel_values=x, labels=labels)
 
 
@@ -150,7 +150,7 @@ def detector_groups(body: nn.Module) -> tuple[Group, ...]:
     return groups_from([*((name, params) for name, params in parts if params), ("head", head)], body)
 
 
-def _class_layers(model: nn.Module) -> frozenset[str]:
+def _class_layers(model: Any) -> frozenset[str]:
     """Weights whose shape depends on the number of classes."""
     with torch.device("meta"):
         other = type(model)(_config_for(model.config, model.config.num_labels + 1)).state_dict()

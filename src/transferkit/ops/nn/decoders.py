@@ -81,9 +81,8 @@ class _FCN(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout2d(dropout)
         self.scores = nn.ModuleList([nn.Conv2d(n, n_outputs, 1) for n in channels])
-        for layer in self.scores:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for p in self.scores.parameters():
+            nn.init.zeros_(p)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         scores = [layer(self.dropout(z)) for layer, z in zip(self.scores, maps, strict=True)]

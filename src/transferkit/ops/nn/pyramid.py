@@ -59,7 +59,7 @@ def find_maps(body: nn.Module, x: Tensor) -> tuple[FeatureMap, ...]:
     """
     seen = look_inside(body, x)
     size = (int(x.shape[-2]), int(x.shape[-1]))
-    maps = {name: found for name, z in seen.items() if (found := _map_of(name, z, size)) is not None}
+    maps = {name: m for name, z in seen.items() if (m := _map_of(name, z, size)) is not None}
     listed = _listed(body, maps)
     by_size: dict[tuple[int, int], FeatureMap] = {}
     for name in listed or maps:
