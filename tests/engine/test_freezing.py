@@ -59,8 +59,14 @@ def net():
 
 @pytest.mark.parametrize(
     ("policy", "epoch", "stem_statistics", "stem_affine"),
-    [("frozen", 0, False, False), ("frozen", 1, False, True), ("train", 0, False, False), ("train", 1, True, True), ("off", 1, False, False)],
-)  # fmt: skip
+    [
+        ("frozen", 0, False, False),
+        ("frozen", 1, False, True),
+        ("train", 0, False, False),
+        ("train", 1, True, True),
+        ("off", 1, False, False),
+    ],
+)
 def test_modes(policy, epoch, stem_statistics, stem_affine):
     network, groups = net()
     make_plan(groups, {"stem": 1}, n_epochs=2, batch_norm=policy).apply(network, groups, epoch)

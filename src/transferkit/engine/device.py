@@ -45,6 +45,15 @@ class Place:
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
 
+    def seed(self, value: int) -> None:
+        """Seed what dropout and the like draw from here.
+
+        `torch.manual_seed` seeds every kind of device that there might be, which takes longer than a small network's update.
+        """
+        torch.default_generator.manual_seed(value)
+        if self.device.type in ("cuda", "mps"):
+            getattr(torch, self.device.type).manual_seed(value)
+
     def arrange(self, x: Any) -> Any:
         """An input in the memory format of the network's weights."""
         if isinstance(x, Tensor) and x.ndim == 4 and self.channels_last:

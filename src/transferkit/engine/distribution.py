@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,20 +32,53 @@ class Processes:
         return slice(n * self.rank // self.world, n * (self.rank + 1) // self.world)
 
     def sum_gradients(self, params: Sequence[nn.Parameter]) -> None:
-        """Add up the gradients of all processes, in one message."""
+        """Add up the gradients of all processes, in one message. A parameter that no process has a gradient of keeps none."""
         if self.world == 1 or not params:
             return
+        there = torch.tensor([float(p.grad is not None) for p in params], device=params[0].device)
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
-        flat = torch.cat([g.reshape(-1).float() for g in grads])
-        torch.distributed.all_reduce(flat)
-        for p, part in zip(params, flat.split([g.numel() for g in grads])):
-            p.grad = part.view_as(p).to(p.dtype)
+        flat = self.sum(torch.cat([there, *(g.reshape(-1).float() for g in grads)]))
+        known = flat[: len(params)].tolist()
+        for p, part, is_there in zip(params, flat[len(params) :].split([g.numel() for g in grads]), known):
+            p.grad = part.view_as(p).to(p.dtype) if is_there else None
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""
-        if self.world > 1:
-            torch.distributed.all_reduce(values)
-        return values
+        if self.world == 1:
+            return values
+        # NCCL sends from GPUs only.
+        place = torch.device("cuda") if torch.distributed.get_backend() == "nccl" else values.device
+        total = values.to(place)
+        torch.distributed.all_reduce(total)
+        return total.to(values.device)
+
+    def sum_numbers(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """The sum of each of several named numbers, the names of which are the same everywhere."""
+        if self.world == 1:
+            return dict(numbers)
+        names = sorted(numbers)
+        return dict(zip(names, self.sum(torch.tensor([numbers[k] for k in names], dtype=torch.float64)).tolist()))
+
+    def first(self, number: int) -> int:
+        """The number that the first process has."""
+        return int(self.sum(torch.tensor(number if self.rank == 0 else 0)))
+
+    def share_statistics(self, module: nn.Module) -> None:
+        """Give every process the mean of the moving statistics that batch normalisation has taken in.
+
+        Each normalises by its own rows; without this they would come to differ, and with them what is judged and saved.
+        """
+        if self.world == 1:
+            return
+        norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
+        moved = [
+            s for m in norms if m.training for s in (m.running_mean, m.running_var) if m.track_running_stats and s is not None
+        ]
+        if not moved:
+            return
+        mean = self.sum(torch.cat([s.float() for s in moved])) / self.world
+        for s, part in zip(moved, mean.split([s.numel() for s in moved])):
+            s.copy_(part)
 
     def wait(self) -> None:
         """Until all have come here."""

@@ -111,8 +111,9 @@ def _has_proba(self: Any) -> bool:
 class NetworkTransfer(BaseEstimator, ABC):
     """A trained network carried over to labelled target rows (protocol ModelTransfer).
 
-    A subclass writes ``_objective``, and, where it needs to, ``_edits`` or ``_edit``, ``_plan``, ``_streams`` and ``_finish``. One whose
-    labels are not one a row writes ``_check_input``, ``_rows``, ``_read_labels``, ``_judge`` and the methods of use too.
+    A subclass writes ``_objective``, and, where it needs to, ``_edits`` or ``_edit``, ``_plan``, ``_streams`` and
+    ``_finish``. One whose labels are not one a row writes ``_check_input``, ``_rows``, ``_read_labels``, ``_judge`` and the
+    methods of use too.
     """
 
     source: Any

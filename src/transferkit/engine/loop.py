@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from warnings import warn
 
@@ -27,37 +26,13 @@ from .recorders import make_recorders
 from .rows import Rows, cut, move
 from .sampling import Sampling
 from .schedules import Plateau, factor
+from .trained import Trained
 from .training import Training
 
-__all__ = ["Loop", "Trained"]
+__all__ = ["Loop"]
 
 # What may differ between a run and its continuation.
 _FREE = frozenset({"folder", "progress", "callbacks", "workers", "resume", "tensorboard", "checkpoint_every", "device"})
-
-
-@dataclass
-class Trained:
-    """What a training has found.
-
-    Attributes
-    ----------
-    history : list of dict
-        One row an epoch: ``epoch``, ``lr``, the mean of every logged part as ``<step>/<part>``, ``validation``.
-    n_updates : int
-        Updates that were done.
-    pieces : int
-        Parts that a batch was cut into; more than `accumulate` where memory ran out.
-    stopped_early : bool
-        Whether patience ended it.
-    best_epoch : int or None
-        Epoch of the best validation score.
-    """
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    n_updates: int = 0
-    pieces: int = 1
-    stopped_early: bool = False
-    best_epoch: int | None = None
 
 
 class Loop:
@@ -125,7 +100,9 @@ class Loop:
         self.trained = Trained(pieces=training.accumulate)
         self.done = 0
         self.lr = 0.0 if training.lr == "auto" else float(training.lr)
+        self._params = list(objective.parameters())
         self._sums: dict[str, float] = {}
+        self._modes: tuple[int, frozenset[str]] | None = None
         self._best: dict[str, Any] = {"score": None, "wait": 0, "state": None}
 
     # The run ------------------------------------------------------------------------------------------------------
@@ -194,10 +171,7 @@ class Loop:
     def update(self, batch: Mapping[str, Stream]) -> dict[str, float]:
         """All steps for one batch. Gives the logged parts."""
         progress = self.done / self.n_updates
-        self.objective.train()
-        self.plan.apply(self.network, self.groups, self.done / self.updates_an_epoch)
-        for module in self.objective.frozen():
-            module.eval()
+        self._set_modes()
         shape = factor(self.training.schedule, progress, self.training.warmup)
         rate = self.lr * shape * self.plateau.state["factor"]
         logged: dict[str, float] = {}
@@ -210,6 +184,18 @@ class Loop:
         for name, value in logged.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         return logged
+
+    def _set_modes(self) -> None:
+        """What requires a gradient and which modules train: anew with every epoch, and where the plan frees a part."""
+        epoch = self.done / self.updates_an_epoch
+        wanted = (int(epoch), self.plan.training(epoch))
+        if wanted == self._modes:
+            return
+        self._modes = wanted
+        self.objective.train()
+        self.plan.apply(self.network, self.groups, epoch)
+        for module in self.objective.frozen():
+            module.eval()
 
     def _descend(
         self, step: Step, optimizer: torch.optim.Optimizer, batch: Batch, progress: float, turn: list[int]
@@ -249,7 +235,7 @@ class Loop:
         self, step: Step, params: list[nn.Parameter], batch: Batch, progress: float, turn: list[int]
     ) -> dict[str, float]:
         """Gradients of a step's loss over a batch, in pieces; nothing is moved yet."""
-        for p in self.objective.parameters():
+        for p in self._params:
             p.grad = None
         sizes = {name: len(stream) for name, stream in batch.items()}
         n, pieces = max(sizes.values()), self.trained.pieces
@@ -259,7 +245,7 @@ class Loop:
         jacobian: Tensor | None = None
         for piece in range(pieces if n else 0):
             seed = np.random.SeedSequence([self.seed, self.done, *turn, piece, self.processes.rank])
-            torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+            self.place.seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
             part = {
                 name: self._input(
                     name, cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed

@@ -46,9 +46,10 @@ def make_optimizer(
         {"params": members, "part": part, "weight_decay": training.weight_decay if decays else 0.0}
         for (part, decays), members in buckets.items()
     ]
+    fused = {p.device.type for p in params} <= {"cpu", "cuda"}  # one pass over each weight instead of a dozen
     if training.optimizer == "sgd":
-        return torch.optim.SGD(options, lr=1.0, momentum=training.momentum, nesterov=training.momentum > 0)
-    return (torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam)(options, lr=1.0)
+        return torch.optim.SGD(options, 1.0, momentum=training.momentum, nesterov=training.momentum > 0, fused=fused)
+    return (torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam)(options, lr=1.0, fused=fused)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rate: float, plan: FreezePlan) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
 from ..core.protocols import Array
@@ -21,42 +23,61 @@ class Sampling:
         Passes over the first stream. Shorter streams begin anew; longer ones are not seen whole in an epoch.
     lengths : sequence of int
         Rows of each stream.
+    least : int
+        Rows that an update has at least, where there are as many: each of several processes needs one.
+
+    Notes
+    -----
+    An update sees as many rows of every stream, also the last of an epoch: so each can be cut into the same pieces, and a
+    mean over pieces is that of the whole.
 
     Attributes
     ----------
     updates_an_epoch, n_updates : int
     """
 
-    def __init__(self, seed: int, size: int, n_epochs: int, lengths: list[int]) -> None:
-        self.seed, self.size, self.n_epochs, self.lengths = seed, size, n_epochs, lengths
-        self.updates_an_epoch = len(_chunks(np.arange(lengths[0]), size))
+    def __init__(self, seed: int, size: int, n_epochs: int, lengths: list[int], least: int = 2) -> None:
+        self.seed, self.n_epochs, self.lengths = seed, n_epochs, lengths
+        self._cuts = _cuts(lengths[0], size, least)  # where the updates of an epoch begin, and the last one ends
+        self.updates_an_epoch = len(self._cuts) - 1
         self.n_updates = self.updates_an_epoch * n_epochs
 
     def plan(self, stream: int, start: int) -> list[Array]:
         """Row numbers of every update from `start` on, for the stream of that place."""
-        if stream:
-            return [self._cycle(stream, update) for update in range(start, self.n_updates)]
-        first, within = divmod(start, self.updates_an_epoch)
-        epochs = (_chunks(self._order(0, epoch), self.size) for epoch in range(first, self.n_epochs))
-        return [chunk for chunks in epochs for chunk in chunks][within:]
+        found, orders = [], _Orders(self.seed, stream, self.lengths[stream])
+        for update in range(start, self.n_updates):
+            epoch, within = divmod(update, self.updates_an_epoch)
+            before = epoch * self.lengths[0]  # rows seen until this epoch
+            found.append(orders.rows(before + self._cuts[within], before + self._cuts[within + 1]))
+        return found
 
-    def _order(self, stream: int, epoch: int) -> Array:
-        return np.random.default_rng([self.seed, stream, epoch]).permutation(self.lengths[stream])
 
-    def _cycle(self, stream: int, update: int) -> Array:
-        """Rows of a stream that begins anew when it is through."""
-        start, n, found = update * self.size, self.lengths[stream], []
-        stop = start + self.size
+class _Orders:
+    """One pass over a stream after the other, each in an order of its own; the last order is remembered."""
+
+    def __init__(self, seed: int, stream: int, n: int) -> None:
+        self.seed, self.stream, self.n = seed, stream, n
+        self._turn, self._order = -1, np.arange(0)
+
+    def rows(self, start: int, stop: int) -> Array:
+        """The row numbers from one place in all passes to another."""
+        found = []
         while start < stop:
-            take = min(stop - start, n - start % n)
-            found.append(self._order(stream, start // n)[start % n : start % n + take])
-            start += take
+            turn, within = divmod(start, self.n)
+            if turn != self._turn:
+                self._turn = turn
+                self._order = np.random.default_rng([self.seed, self.stream, turn]).permutation(self.n)
+            found.append(self._order[within : within + stop - start])
+            start += len(found[-1])
         return np.concatenate(found)
 
 
-def _chunks(order: Array, size: int) -> list[Array]:
-    """Cut an order into batches; a last batch of one row joins the one before, since batch statistics need two."""
-    chunks = [order[k : k + size] for k in range(0, len(order), size)]
-    if len(chunks) > 1 and len(chunks[-1]) == 1:
-        chunks[-2:] = [np.concatenate(chunks[-2:])]
-    return chunks
+def _cuts(n: int, size: int, least: int) -> list[int]:
+    """Where batches begin and end; a last one of fewer rows than `least` joins the one before.
+
+    Batch statistics need two rows.
+    """
+    sizes = [min(size, n - k) for k in range(0, n, size)]
+    if len(sizes) > 1 and sizes[-1] < least:
+        sizes[-2:] = [sum(sizes[-2:])]
+    return [0, *accumulate(sizes)]

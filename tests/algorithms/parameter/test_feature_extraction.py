@@ -80,7 +80,8 @@ def test_several_labels():
     X, _ = data()
     Y = np.column_stack([X[:, 0] > 0, X[:, 1] > 0, np.ones(len(X))]).astype(int)
     model = FeatureExtraction(Counting()).fit(X, Y)
-    assert model.score(X, Y) > 0.9 and (model.predict(X)[:, 2] == 1).all()
+    assert model.score(X, Y) > 0.9
+    assert (model.predict(X)[:, 2] == 1).all()
 
 
 def test_unit_features():

@@ -46,7 +46,8 @@ def test_last_k_frees_what_is_nearest_to_the_head():
     source = body()
     model = FineTuning(source, plan="last:1", training=Training(n_epochs=2)).fit(*rows(40, 0))
     moved = {k: not torch.equal(v, source.state_dict()[k]) for k, v in weights(model).items()}
-    assert moved["2.weight"] and not moved["0.weight"]
+    assert moved["2.weight"]
+    assert not moved["0.weight"]
 
 
 def test_a_small_rate_below_moves_less():
@@ -80,7 +81,8 @@ def test_what_is_known_helps_where_labels_are_few():
 def test_every_plan_trains(plan):
     X, y = rows(60, 0)
     model = FineTuning(body(), plan=plan, training=Training(n_epochs=4)).fit(X, y)
-    assert model.predict_proba(X).shape == (60, 2) and len(model.history_) == 4
+    assert model.predict_proba(X).shape == (60, 2)
+    assert len(model.history_) == 4
 
 
 def test_numbers_and_several_labels():
@@ -91,4 +93,5 @@ def test_numbers_and_several_labels():
     assert FineTuning(body(), training=settings).fit(X, y).score(X, y) > 0.95
     Y = (X[:, :3] > 0).astype(int)
     model = FineTuning(body(), training=settings).fit(X, Y)
-    assert model.predict(X).shape == (200, 3) and model.score(X, Y) > 0.95
+    assert model.predict(X).shape == (200, 3)
+    assert model.score(X, Y) > 0.95

@@ -180,22 +180,16 @@ class Distillation(NetworkTransfer):
         options = {"sample": fit.rows.X[0]} if isinstance(self.student, nn.Module) else {}
         student = load_backbone(self.student, **options)
         if student.kind != fit.backbone.kind:
-            raise ParamError(
-                f"Distillation.fit: student must take {fit.backbone.kind}, as the source. Got {student.name} for {student.kind}."
-            )
+            raise ParamError(f"Distillation.fit: student must take {fit.backbone.kind}. Got one for {student.kind}.")
         torch.manual_seed(fit.seed)  # the head begins as it would if the student were fine-tuned by itself
         fit.network = Network(student, Head(student.n_features, fit.labels.n_outputs, self.head, self.dropout))
-        if student.preprocess.spec != fit.backbone.preprocess.spec:
-            fit.rows, fit.held = (_prepared(rows, student.preprocess) for rows in (fit.rows, fit.held))
+        fit.rows, fit.held = (_prepared(rows, student.preprocess) for rows in (fit.rows, fit.held))
         fit.notes |= {"student": student.name, "student_weights": student.fingerprint}
 
     def _objective(self, fit: Fit) -> Supervised:
-        taken = fit.rows.preprocess.spec == fit.backbone.preprocess.spec
-        if self.answers == "batch" and not taken:
-            raise ParamError(
-                "Distillation.fit: answers must be 'once' where source and student prepare rows differently. Got 'batch'."
-            )
-        rows = fit.rows if taken else _prepared(fit.rows, fit.backbone.preprocess)
+        rows = _prepared(fit.rows, fit.backbone.preprocess)
+        if self.answers == "batch" and rows is not fit.rows:
+            raise ParamError("Distillation.fit: answers must be 'once' if the two read rows differently. Got 'batch'.")
         teacher = self._teacher(fit, rows)
         size, workers = max(64, fit.training.batch_size), fit.training.workers
         said = outputs_of(teacher, teacher.forward, rows, fit.place, size, workers)
@@ -230,26 +224,26 @@ class Distillation(NetworkTransfer):
 class _Teacher(nn.Module):
     """What it costs the student to differ from the recorded answers to every row, or from those of a network to the batch."""
 
+    answers: Tensor
+
     def __init__(self, kind: str, lam: float, temperature: float, teacher: Tensor | Network) -> None:
         super().__init__()
         self.kind, self.lam, self.temperature = kind, lam, temperature
         self.network = teacher if isinstance(teacher, Network) else None
-        # The answers follow from the teacher and the rows, so a checkpoint can do without them.
-        self.register_buffer("answers", None if isinstance(teacher, Network) else teacher, persistent=False)
+        # Recorded answers follow from the teacher and the rows, so a checkpoint can do without them.
+        self.register_buffer("answers", teacher if isinstance(teacher, Tensor) else None, persistent=False)
 
     def forward(self, batch: Batch, features: Tensor, outputs: Tensor, progress: float) -> dict[str, Tensor]:
         stream = batch["target"]
-        if self.network is None:
-            assert isinstance(self.answers, Tensor)
-            said = self.answers[stream.rows]
-        else:
-            with torch.no_grad():
-                said = self.network(stream.x).float()
+        with torch.no_grad():
+            said = self.answers[stream.rows] if self.network is None else self.network(stream.x).float()
         return {"teacher": self.lam * answer_distance(self.kind, said, outputs.float(), self.temperature)}
 
 
 def _prepared(rows: Rows, preprocess: Preprocess) -> Rows:
-    """The same rows, in the form that another network takes."""
+    """The same rows, in the form that a network takes."""
+    if rows.preprocess.spec == preprocess.spec:
+        return rows
     found = Rows(rows.X, preprocess)
     found.index, found.y = rows.index, rows.y
     return found
