@@ -43,10 +43,15 @@ def test_numbers_are_those_of_their_definition():
 
 
 def test_many_rows_are_thinned_out_and_nothing_moves():
-    source, X, _ = case()
+    source, X, other = case()
     source.body.train()
-    assert forgetting(source, source.body, X, limit=7)["rows"] == 7
+    assert forgetting(source, other, X, limit=7)["rows"] == 7
     assert source.body.training
+
+
+def test_where_nothing_changed_nothing_is_computed():
+    source, X, _ = case()
+    assert forgetting(source, source.body, X) == {"rows": 0, "agreement": 1.0, "kl": 0.0}
 
 
 def test_images():

@@ -1,92 +1,19 @@
 """The loop: exact updates, exact resume, and what it refuses."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from loops import GROUPS, Classify, equal, make, rows, state
 from torch import nn
 from torch.nn import functional
 
 from transferkit.core.errors import TrainingError, TransferWarning
 from transferkit.engine.backbone import Group
 from transferkit.engine.checkpoint import FILE
-from transferkit.engine.freezing import make_plan
-from transferkit.engine.loop import Loop
-from transferkit.engine.objective import Objective, Step
-from transferkit.engine.preprocessing.numbers import VectorPreprocess
-from transferkit.engine.rows import Rows
-from transferkit.engine.training import Training
-
-GROUPS = (
-    Group("first", ("first.weight", "first.bias"), ("first", "noise")),
-    Group("head", ("head.weight", "head.bias"), ("head",)),
-)
-
-
-class Net(nn.Module):
-    def __init__(self, dropout=0.0):
-        super().__init__()
-        self.first, self.noise, self.head = nn.Linear(3, 5), nn.Dropout(dropout), nn.Linear(5, 2)
-
-    def forward(self, x):
-        return self.head(self.noise(torch.tanh(self.first(x))))
-
-
-class Classify(Objective):
-    """Cross-entropy; `limit` rows at a time fit into memory; `break_at` makes the loss infinite."""
-
-    def __init__(self, dropout=0.0, limit=None, steps=None):
-        super().__init__()
-        torch.manual_seed(0)
-        self.net, self.limit, self.make_steps = Net(dropout), limit, steps
-        self.poison = False
-
-    def steps(self):
-        return [Step("train", self.loss, list(self.parameters()))] if self.make_steps is None else self.make_steps(self)
-
-    def loss(self, batch, progress):
-        stream = batch["target"]
-        if self.limit is not None and len(stream) > self.limit:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        value = functional.cross_entropy(self.net(stream.x), stream.y)
-        return {"loss": value / 0 if self.poison else value}
-
-    def predict_step(self, x):
-        return self.net(x)
-
-
-def rows(n=22):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(n, 3)).astype(np.float32)
-    return Rows(X, VectorPreprocess((3,)), torch.as_tensor((X[:, 0] > 0).astype(np.int64)))
-
-
-def make(objective=None, plan="full", validate=None, **settings):
-    settings = {"n_epochs": 4, "batch_size": 8, "lr": 0.05, "progress": False} | settings
-    training = Training(**settings)
-    objective = Classify() if objective is None else objective
-    made = make_plan(GROUPS, plan, n_epochs=training.n_epochs)
-    return Loop(
-        objective,
-        {"target": rows()},
-        training,
-        network=objective.net,
-        groups=GROUPS,
-        plan=made,
-        seed=3,
-        validate=validate,
-    )
-
-
-def state(loop):
-    return {name: value.clone() for name, value in loop.objective.state_dict().items()}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+from transferkit.engine.lr_finder import find_lr
+from transferkit.engine.objective import Step
 
 
 def test_sgd_by_hand():
@@ -106,6 +33,33 @@ def test_accumulation_is_one_large_batch():
     wide.run(), narrow.run()
     for a, b in zip(state(wide).values(), state(narrow).values()):
         torch.testing.assert_close(a, b)
+
+
+class Both(Classify):
+    def loss(self, batch, progress):
+        return {"loss": sum(functional.cross_entropy(self.net(s.x), s.y) for s in batch.values())}
+
+
+def test_accumulation_is_one_large_batch_with_two_streams():
+    def run(**settings):
+        loop = make(Both(), streams={"target": rows(18), "source": rows(30, seed=1)}, n_epochs=2, **settings)
+        loop.run()
+        return state(loop)
+
+    for a, b in zip(run(batch_size=16).values(), run(batch_size=4, accumulate=4).values()):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_small_last_batch_is_not_cut_into_single_rows():
+    sizes = []
+
+    class Sizes(Classify):
+        def loss(self, batch, progress):
+            sizes.append(len(batch["target"]))
+            return super().loss(batch, progress)
+
+    make(Sizes(), streams={"target": rows(19)}, n_epochs=1, batch_size=8, accumulate=2).run()
+    assert sizes == [8, 8, 3]
 
 
 class Stop(Exception):
@@ -139,6 +93,61 @@ def test_a_resumed_run_equals_the_unbroken_one(tmp_path, stop):
     assert done.history == resumed.history
     assert (tmp_path / "whole/log.jsonl").read_text() == (tmp_path / "broken/log.jsonl").read_text()
     assert [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()] == done.history
+
+
+def test_a_resumed_run_equals_the_unbroken_one_in_any_memory_format(tmp_path):
+    """A file keeps no strides; a fused update that takes contiguous momentum for channels-last would go astray."""
+
+    class Conv(Classify):
+        def __init__(self):
+            super().__init__()
+            self.net.first = nn.Sequential(nn.Unflatten(1, (3, 1, 1)), nn.Conv2d(3, 5, 3, padding=1), nn.Flatten())
+
+    groups = (Group("first", ("first.1.weight", "first.1.bias"), ("first", "noise")), GROUPS[1])
+
+    def stopper(event, facts):
+        if facts["update"] == 5:
+            raise Stop
+
+    def loop(**settings):
+        return make(Conv(), groups=groups, checkpoint_every=1, **settings)
+
+    whole = loop(folder=tmp_path / "whole")
+    whole.run()
+    with pytest.raises(Stop):
+        loop(folder=tmp_path / "broken", callbacks=[stopper]).run()
+    again = loop(folder=tmp_path / "broken")
+    again.run()
+    assert equal(state(whole), state(again))
+
+
+def test_a_checkpoint_of_other_samples_is_refused(tmp_path):
+    make(folder=tmp_path).run()
+    moved = rows()
+    moved.X = moved.X[::-1]
+    with pytest.raises(TrainingError, match="of the same data"):
+        make(folder=tmp_path, streams={"target": moved}).run()
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    make(folder=tmp_path, n_epochs=np.int64(1), weight_decay=np.float32(0.01)).run()
+    make(folder=tmp_path, n_epochs=1, weight_decay=float(np.float32(0.01))).run()
+
+
+def test_tensorboard_shows_each_epoch_once(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def stopper(event, facts):
+        if event == "epoch" and len(facts["history"]) == 2:  # told, but not yet saved
+            raise Stop
+
+    with pytest.raises(Stop):
+        make(folder=tmp_path, tensorboard=True, callbacks=[stopper]).run()
+    make(folder=tmp_path, tensorboard=True).run()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("train/loss")] == [1, 2, 3, 4]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -262,8 +271,6 @@ def test_swa_is_the_mean_of_the_last_quarter():
 def test_the_finder_leaves_the_loop_as_it_was_and_finds_a_rate():
     loop = make(lr="auto", n_epochs=30)
     before = state(loop)
-    from transferkit.engine.lr_finder import find_lr
-
     rate = find_lr(loop)
     assert equal(before, state(loop))
     assert loop.done == 0
@@ -281,42 +288,15 @@ def test_the_callers_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-SCRIPT = """
-import sys, pathlib
-sys.path.insert(0, {tests!r})
-import numpy as np, torch
-torch.set_num_threads(1)
-import importlib.util
-spec = importlib.util.spec_from_file_location("test_loop", {file!r})
-module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
-import safetensors.torch
-import torch.distributed as dist
-"""
+def test_the_finder_sweeps_what_the_plan_frees_later():
+    loop = make(plan={"first": 2}, lr="auto")
+    start, moved, update = loop.objective.net.first.weight.detach().clone(), [], loop.update
 
+    def watched(batch):
+        found = update(batch)
+        moved.append(not torch.equal(start, loop.objective.net.first.weight))
+        return found
 
-def test_two_processes_equal_one(tmp_path):
-    """Same global batch, gradients added up: what torchrun starts is one training."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        SCRIPT.format(tests=str(tmp_path), file=__file__)
-        + f"""
-loop = module.make(optimizer="sgd", batch_size=8, device="cpu")
-loop.run()
-if loop.processes.rank == 0:
-    safetensors.torch.save_file(module.state(loop), {str(tmp_path / "two.safetensors")!r})
-assert loop.processes.world == 2
-dist.destroy_process_group()
-"""
-    )
-    found = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr[-2000:]
-    import safetensors.torch
-
-    two = safetensors.torch.load_file(tmp_path / "two.safetensors")
-    one = make(optimizer="sgd", batch_size=8)
-    one.run()
-    for name, value in state(one).items():
-        torch.testing.assert_close(value, two[name], rtol=1e-5, atol=1e-6)
+    loop.update = watched
+    find_lr(loop)
+    assert all(moved)

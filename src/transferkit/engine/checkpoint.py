@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from ..core.errors import DataError
 from ..core.files import atomic_write, make_folder
 
-__all__ = ["FILE", "Checkpoint", "pack", "read_checkpoint", "unpack", "write_checkpoint"]
+__all__ = ["FILE", "Checkpoint", "as_plain", "pack", "read_checkpoint", "unpack", "write_checkpoint"]
 
 FILE = "checkpoint.safetensors"
 
@@ -33,6 +34,13 @@ class Checkpoint:
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def as_plain(value: Any) -> Any:
+    """A number of NumPy as one of Python, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def pack(checkpoint: Checkpoint, name: str, state: Any) -> None:
@@ -76,7 +84,7 @@ def write_checkpoint(folder: Path | str, checkpoint: Checkpoint) -> Path:
     # Tensors that share storage are saved once each: a loop's state is small beside its data.
     tensors = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
     return atomic_write(
-        folder / FILE, safetensors.torch.save(tensors, metadata={"facts": json.dumps(checkpoint.facts)})
+        folder / FILE, safetensors.torch.save(tensors, metadata={"facts": json.dumps(checkpoint.facts, default=as_plain)})
     )
 
 

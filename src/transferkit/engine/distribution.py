@@ -40,7 +40,7 @@ class Processes:
         flat = self.sum(torch.cat([there, *(g.reshape(-1).float() for g in grads)]))
         known = flat[: len(params)].tolist()
         for p, part, is_there in zip(params, flat[len(params) :].split([g.numel() for g in grads]), known):
-            p.grad = part.view_as(p).to(p.dtype) if is_there else None
+            p.grad = torch.empty_like(p).copy_(part.view_as(p)) if is_there else None  # laid out as the parameter is
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""

@@ -27,6 +27,7 @@ from ..ops.nn.heads import HEADS, Head
 from .backbone import Backbone
 from .backbones import load_backbone
 from .device import Place, find_place
+from .distribution import find_processes
 from .forgetting import forgetting
 from .freezing import BATCH_NORM, FreezePlan, make_plan
 from .inference import outputs_of
@@ -153,6 +154,7 @@ class NetworkTransfer(BaseEstimator, ABC):
         _check_training(where, training)
         X = self._check_input(where, X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = find_processes(training.device).first(seed)  # without a given one, every process drew its own
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             fit = self._begin(where, X, y, training, seed)
@@ -175,6 +177,8 @@ class NetworkTransfer(BaseEstimator, ABC):
             del self.classes_  # of an earlier fit
         if fit.backbone.kind == "vectors":
             self.n_features_in_ = int(fit.rows[0].shape[0])
+        elif hasattr(self, "n_features_in_"):
+            del self.n_features_in_
         return self
 
     def _begin(self, where: str, X: Any, y: Any, training: Training, seed: int) -> Fit:
@@ -212,10 +216,10 @@ class NetworkTransfer(BaseEstimator, ABC):
             plan=plan,
             seed=fit.seed,
             validate=(lambda: self._judge(fit, objective)) if len(fit.held) else None,
-            key=self._key(),
+            key=self._key() + (self._data_key(fit) if fit.training.folder is not None else ""),
         )
-        table = plan.table(fit.network, groups, loop.lr)
         trained = loop.run()
+        table = plan.table(fit.network, groups, loop.lr)
         self._finish(fit, objective)
         self.history_, self.n_updates_ = trained.history, trained.n_updates
         return {
@@ -302,9 +306,16 @@ class NetworkTransfer(BaseEstimator, ABC):
         """What of the parameters a resumed training must agree in."""
         data = (Domain, Backbone, nn.Module, Training)  # the weights and labels at the start stand for these
         params = {
-            k: repr(v) for k, v in self.get_params(deep=False).items() if not isinstance(v, data) and k != "source"
+            k: repr(v)
+            for k, v in self.get_params(deep=False).items()
+            if not isinstance(v, data) and k not in ("source", "plan", "random_state")  # the loop sees plan and seed
         }
         return hashlib.sha256(json.dumps([type(self).__name__, params], sort_keys=True).encode()).hexdigest()
+
+    @staticmethod
+    def _data_key(fit: Fit) -> str:
+        """What beside the rows of the loop a resumed training must agree in: the source model, and the rows that judge it."""
+        return f" {fit.backbone.fingerprint} {fit.held.digest()}"
 
     # Use ----------------------------------------------------------------------------------------------------------
 
@@ -318,7 +329,7 @@ class NetworkTransfer(BaseEstimator, ABC):
         training = Training() if self.training is None else self.training
         place = find_place(training.device, training.precision, training.channels_last)
         place.put(self.network_)
-        rows = self._rows(where, X, self.network_.backbone)
+        rows = self._rows(where, X, self.network_.backbone).once()
         call = getattr(self.network_, forward)
         return outputs_of(self.network_, call, rows, place, max(64, training.batch_size), training.workers)
 
@@ -373,6 +384,11 @@ def _split(where: str, rows: Rows, y: Array, labels: Labels, training: Training,
     every = np.arange(len(rows))
     if training.validation == 0:
         return every, every[:0]
+    if labels.kind == "regression" and np.ceil(training.validation * len(rows)) < 2:
+        raise DomainError(
+            f"{where}: X must have rows enough for training.validation={training.validation}: R^2 takes two."
+            f" Got {len(rows)} rows."
+        )
     classes = y if labels.kind == "classification" else None
     try:
         train, held = train_test_split(

@@ -16,18 +16,17 @@ from warnings import warn
 import numpy as np
 import platformdirs
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..core.errors import ParamError, TransferWarning
 from ..core.files import atomic_write
 from ..core.protocols import Array
-from ..data.samples import Samples
 from .backbone import Backbone, weights_digest
 from .device import Place, find_place
 from .feature_store import FeatureStore
 from .inference import outputs_of
 from .inputs import as_rows, check_input
-from .rows import Rows
+from .rows import Rows, sample_digest
 from .structure import Unreadable, structure_digest
 
 __all__ = ["Extraction", "address_of", "default_folder", "extract", "extract_features"]
@@ -153,7 +152,7 @@ def extract_features(
         raise ParamError(f"extract: precision must be one of {', '.join(_PRECISIONS)}. Got {precision!r}.")
     place = find_place(device, "fp32")
     place = Place(place.device, _precision(precision, place.device, backbone.body))
-    digests = [_digest(X, int(i)) for i in rows.index]
+    digests = [sample_digest(X, int(i)) for i in rows.index]
     first = {d: k for k, d in reversed(list(enumerate(digests)))}
     store = None
     missing = sorted(first.values())
@@ -260,24 +259,6 @@ def address_of(backbone: Backbone, precision: str = "fp32") -> str:
     """
     parts = (weights_digest(backbone.body), structure_digest(backbone.body), backbone.preprocess.key, precision)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-
-
-def _digest(X: Any, i: int) -> bytes:
-    """SHA-256 of what a sample is made of."""
-    if isinstance(X, Samples):
-        own = f"{type(X).__module__}.{type(X).__qualname__} {X.digest(i)}".encode()
-        return hashlib.sha256(own).digest()
-    sample = X[i]
-    if not isinstance(X, (np.ndarray, list)) and isinstance(sample, (tuple, list)):
-        sample = sample[0]  # of a torch Dataset
-    if isinstance(sample, str):
-        return hashlib.sha256(b"text " + sample.encode(errors="surrogatepass")).digest()
-    if isinstance(sample, Tensor):
-        sample = sample.detach().cpu().numpy()
-    values = np.asarray(sample)
-    mode = getattr(sample, "mode", "")  # of a PIL image
-    head = f"{mode} {values.dtype.str} {values.shape} ".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).digest()
 
 
 def _precision(asked: str, device: torch.device, body: nn.Module) -> str:

@@ -50,10 +50,10 @@ def forgetting(
     Returns
     -------
     dict
-        Empty if the source model has no classifier of its own. Else ``rows`` (how many were used), ``agreement`` (share of
-        rows whose most probable source class is the same), ``kl`` (mean Kullback-Leibler divergence of the source
-        classes' probabilities, before from after, in nats), and with labels ``accuracy_before``, ``accuracy_after`` and
-        ``forgotten``, their difference.
+        Empty if the source model has no classifier of its own. Else ``rows`` (how many were used; none where the body did
+        not change), ``agreement`` (share of rows whose most probable source class is the same), ``kl`` (mean
+        Kullback-Leibler divergence of the source classes' probabilities, before from after, in nats), and with labels
+        ``accuracy_before``, ``accuracy_after`` and ``forgotten``, their difference.
 
     Raises
     ------
@@ -62,6 +62,8 @@ def forgetting(
     """
     if backbone_before.source_head is None:
         return {}
+    if source_labels is None and _equal(backbone_before.body, body_after):
+        return {"rows": 0, "agreement": 1.0, "kl": 0.0}  # nothing can be forgotten: no row has to be looked at
     place = Place(torch.device("cpu")) if place is None else place
     kept = np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int))
     some = rows.take(kept)
@@ -85,3 +87,9 @@ def forgetting(
         )
     scores = [float(np.mean(p.argmax(axis=1) == y[kept])) for p in (before, after)]
     return {**found, "accuracy_before": scores[0], "accuracy_after": scores[1], "forgotten": scores[0] - scores[1]}
+
+
+def _equal(a: nn.Module, b: nn.Module) -> bool:
+    """Whether two bodies have the same weights and buffers."""
+    first, second = a.state_dict(), b.state_dict()
+    return first.keys() == second.keys() and all(torch.equal(first[k].cpu(), second[k].cpu()) for k in first)

@@ -41,4 +41,4 @@ def jacobian_of(losses: Tensor, params: Sequence[nn.Parameter]) -> Tensor:
 def assign(params: Sequence[nn.Parameter], direction: Tensor) -> None:
     """Make a direction of shape (n_parameters,) the gradient."""
     for p, part in zip(params, direction.split([p.numel() for p in params])):
-        p.grad = part.view_as(p).clone()
+        p.grad = torch.empty_like(p).copy_(part.view_as(p))  # laid out in memory as the parameter is

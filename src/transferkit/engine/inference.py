@@ -48,7 +48,7 @@ def outputs_of(
     array of shape (n_samples, n_outputs), float32
     """
     modes = {m: m.training for m in module.modules()}
-    module.eval()
+    module.train().eval()  # by way of train: some networks keep what they computed from other weights until then
     found: list[Tensor] = []
     done = 0
     try:

@@ -30,7 +30,10 @@ def check_input(where: str, X: Any) -> Any:
     if hasattr(X, "to_numpy"):  # a data frame
         X = X.to_numpy()
     if isinstance(X, (list, tuple)) and X and not isinstance(X[0], str):
-        X = np.asarray(X)
+        try:
+            X = np.asarray(X)
+        except ValueError as err:
+            raise DomainError(f"{where}: X must have rows of one shape, or be Samples. Got a list: {err}") from err
     if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 1 and len(X) and isinstance(X[0], str):
         X = X.tolist()
     if isinstance(X, (list, tuple)):

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from ..core.errors import TrainingError, TransferWarning
 from .averages import Average
 from .backbone import Group
-from .checkpoint import Checkpoint, pack, read_checkpoint, unpack, write_checkpoint
+from .checkpoint import Checkpoint, as_plain, pack, read_checkpoint, unpack, write_checkpoint
 from .device import Place, find_place, is_out_of_memory
 from .distribution import Processes, find_processes
 from .freezing import FreezePlan
 from .gradients import assign, check_finite, jacobian_of
 from .objective import Batch, Objective, Step, Stream
-from .optimizers import make_optimizer, set_rates
+from .optimizers import load_state, make_optimizer, set_rates
 from .recorders import make_recorders
 from .rows import Rows, cut, move
 from .sampling import Sampling
@@ -93,9 +93,11 @@ class Loop:
         self.scaler = torch.amp.GradScaler(self.place.device.type, enabled=self.place.precision == "fp16")
         self.plateau = Plateau()
         self.average = Average(network, training.average, training.ema_decay)
-        self.sampling = Sampling(
-            seed, training.batch_size * training.accumulate, training.n_epochs, [len(r) for r in self.streams.values()]
-        )
+        self.size = training.batch_size * training.accumulate  # rows of an update
+        lengths, least = [len(r) for r in self.streams.values()], self.processes.world
+        if min(self.size, lengths[0]) < least:
+            raise TrainingError(f"an update must have a row for each of {least} processes. Got {self.size} of {lengths[0]}.")
+        self.sampling = Sampling(seed, self.size, training.n_epochs, lengths, max(2, least))
         self.updates_an_epoch, self.n_updates = self.sampling.updates_an_epoch, self.sampling.n_updates
         self.trained = Trained(pieces=training.accumulate)
         self.done = 0
@@ -103,6 +105,7 @@ class Loop:
         self._params = list(objective.parameters())
         self._sums: dict[str, float] = {}
         self._modes: tuple[int, frozenset[str]] | None = None
+        self._keeps_best = training.keep == "best" or training.patience is not None
         self._best: dict[str, Any] = {"score": None, "wait": 0, "state": None}
 
     # The run ------------------------------------------------------------------------------------------------------
@@ -114,14 +117,14 @@ class Loop:
 
     def _run(self) -> Trained:
         t = self.training
-        key = self._fingerprint()
+        key = "" if t.folder is None else self._fingerprint()
         if t.folder is not None and t.resume:
             self._resume(key)
         if self.lr == 0.0:
             from .lr_finder import find_lr
 
             self.lr = find_lr(self)
-        recorders = make_recorders(t, self.processes.rank == 0, self.n_updates)
+        recorders = make_recorders(t, self.processes.rank == 0, self.n_updates, len(self.trained.history))
         every = t.checkpoint_every or self.updates_an_epoch
         finished = self.done >= self.n_updates or self.trained.stopped_early
         try:
@@ -142,6 +145,7 @@ class Loop:
         finally:
             for recorder in recorders:
                 recorder.close()
+        self.processes.wait()  # what the first one has written is there for all
         self.trained.n_updates = self.done
         return self.trained
 
@@ -179,6 +183,7 @@ class Loop:
             set_rates(optimizer, rate, self.plan)
             for turn in range(step.repeat):
                 logged.update(self._descend(step, optimizer, batch, progress, [k, turn]))
+        self.processes.share_statistics(self.objective)
         self.average.update(progress)
         self.done += 1
         for name, value in logged.items():
@@ -203,14 +208,27 @@ class Loop:
         params = [p for p in step.params if p.requires_grad]
         if not params:
             raise TrainingError(f"{step.name}: the freeze plan must leave something to train. Got nothing here.")
+        n = len(next(iter(batch.values())))  # the same in every stream
+        total = self.processes.sum(torch.tensor(float(n))).item()
+        problem: TrainingError | None = None
         while True:
             try:
-                logged = self._gradients(step, params, batch, progress, turn)
+                logged, jacobian = self._gradients(step, params, batch, progress, turn, total)
+                break
+            except TrainingError as err:
+                problem = err
                 break
             except RuntimeError as err:
                 if not is_out_of_memory(err):
                     raise
-                self._split(len(next(iter(batch.values()))))
+                self._split(n)
+        if self.processes.sum(torch.tensor(float(problem is not None))).item():  # all stop, or none
+            raise problem or TrainingError(f"{step.name}: the loss must be finite. It is not in another process.")
+        logged = self.processes.sum_numbers(logged)
+        if step.aggregate is not None and jacobian is not None:
+            assign(params, step.aggregate(self.processes.sum(jacobian)))
+        else:
+            self.processes.sum_gradients(params)
         self.scaler.unscale_(optimizer)
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(params, self.training.clip)
@@ -218,11 +236,15 @@ class Loop:
         self.scaler.update()
         return logged
 
+    def _pieces(self, n: int) -> int:
+        """How many pieces `n` rows go through in: as many as keep each as small as those of a whole batch."""
+        return min(n, -(-n * self.trained.pieces * self.processes.world // self.size))
+
     def _split(self, n: int) -> None:
         """Memory ran out: from now on a batch goes through in twice as many pieces."""
-        if self.trained.pieces >= n:
+        if self._pieces(n) >= n:
             raise TrainingError("memory must suffice for one row of a batch. It does not; take a smaller network.")
-        self.trained.pieces = min(n, 2 * self.trained.pieces)
+        self.trained.pieces *= 2
         warn(
             f"out of memory: a batch now goes through in {self.trained.pieces} pieces; the update is of the whole batch.",
             TransferWarning,
@@ -232,27 +254,21 @@ class Loop:
             torch.cuda.empty_cache()
 
     def _gradients(
-        self, step: Step, params: list[nn.Parameter], batch: Batch, progress: float, turn: list[int]
-    ) -> dict[str, float]:
-        """Gradients of a step's loss over a batch, in pieces; nothing is moved yet."""
+        self, step: Step, params: list[nn.Parameter], batch: Batch, progress: float, turn: list[int], total: float
+    ) -> tuple[dict[str, float], Tensor | None]:
+        """Gradients of a step's loss over this process's share of `total` rows, in pieces; nothing is moved yet."""
         for p in self._params:
             p.grad = None
-        sizes = {name: len(stream) for name, stream in batch.items()}
-        n, pieces = max(sizes.values()), self.trained.pieces
-        pieces = max(1, min(pieces, n))
-        total = self.processes.sum(torch.tensor(float(n))).item()
+        n = len(next(iter(batch.values())))
+        pieces = self._pieces(n)
         logged: dict[str, float] = {}
         jacobian: Tensor | None = None
-        for piece in range(pieces if n else 0):
+        for piece in range(pieces):
             seed = np.random.SeedSequence([self.seed, self.done, *turn, piece, self.processes.rank])
             self.place.seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-            part = {
-                name: self._input(
-                    name, cut(s, sizes[name] * piece // pieces, sizes[name] * (piece + 1) // pieces), seed
-                )
-                for name, s in batch.items()
-            }
-            weight = (n * (piece + 1) // pieces - n * piece // pieces) / total
+            start, stop = n * piece // pieces, n * (piece + 1) // pieces
+            part = {name: self._input(name, cut(s, start, stop), seed) for name, s in batch.items()}
+            weight = (stop - start) / total
             with self.place.autocast():
                 losses = step.loss(part, progress)
             check_finite(step.name, losses, self.done + 1, self.n_updates)
@@ -264,11 +280,7 @@ class Loop:
             for name, value in losses.items():
                 key = f"{step.name}/{name}"
                 logged[key] = logged.get(key, 0.0) + float(value.detach().mean()) * weight
-        if step.aggregate is not None and jacobian is not None:
-            assign(params, step.aggregate(self.processes.sum(jacobian)))
-        else:
-            self.processes.sum_gradients(params)
-        return logged
+        return logged, jacobian
 
     def _input(self, name: str, stream: Stream, seed: np.random.SeedSequence) -> Stream:
         """A stream on the device, augmented and in the network's memory format."""
@@ -283,18 +295,18 @@ class Loop:
     # Epochs -------------------------------------------------------------------------------------------------------
 
     def _end_epoch(self) -> None:
-        names = sorted(self._sums)
-        means = self.processes.sum(torch.tensor([self._sums[k] for k in names], dtype=torch.float64))
         row: dict[str, Any] = {
             "epoch": self.done // self.updates_an_epoch,
             "lr": self.optimizers[0].param_groups[-1]["lr"],
         }
-        row |= {name: value / self.updates_an_epoch for name, value in zip(names, means.tolist())}
+        row |= {name: self._sums[name] / self.updates_an_epoch for name in sorted(self._sums)}
         self._sums = {}
         score = None
         if self.validate is not None:
             with self.average.applied():
                 score = float(self.validate())
+            # Rounding may differ between machines, and all have to stop at the same epoch.
+            score = self.processes.sum(torch.tensor(score, dtype=torch.float64)).item() / self.processes.world
             row["validation"] = score
         self.trained.history.append(row)
         if self.training.schedule == "plateau":
@@ -305,9 +317,10 @@ class Loop:
     def _judge(self, score: float) -> None:
         best = self._best
         if best["score"] is None or score > best["score"]:
-            with self.average.applied():
-                state = {name: value.detach().clone() for name, value in self.objective.state_dict().items()}
-            best.update(score=score, wait=0, state=state)
+            best.update(score=score, wait=0)
+            if self._keeps_best:
+                with self.average.applied():
+                    best["state"] = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
             self.trained.best_epoch = self.trained.history[-1]["epoch"]
         else:
             best["wait"] += 1
@@ -316,12 +329,11 @@ class Loop:
 
     def _finish(self) -> None:
         """The weights that stay: averaged, or the best, or the last."""
-        keeps_best = self.training.keep == "best" or self.training.patience is not None
-        if keeps_best and self._best["state"] is not None:
+        if self._best["state"] is not None:
             self.objective.load_state_dict(self._best["state"])
         else:
             self.average.apply()
-        self.objective.eval()
+        self.objective.train().eval()  # by way of train: some networks keep what they computed from other weights until then
         for p in self.objective.parameters():
             p.grad = None
 
@@ -330,20 +342,15 @@ class Loop:
     def _fingerprint(self) -> str:
         """What makes this fit the one it is: settings, plan, data and the weights it starts from."""
         settings = {k: v for k, v in self.training.get_params().items() if k not in _FREE}
-        parts = [[p.group, str(p.from_epoch), p.lr_scale] for p in self.plan.parts]
-        digest = hashlib.sha256(
-            json.dumps(
-                [settings, parts, self.plan.batch_norm, self.seed, self.key, self.processes.world], sort_keys=True
-            ).encode()
-        )
+        plan = [[p.group, str(p.from_epoch), p.lr_scale] for p in self.plan.parts], sorted(self.plan.only or ())
+        facts = [settings, plan, self.plan.batch_norm, self.seed, self.key, self.processes.world]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=as_plain).encode())
         for name, value in self.objective.state_dict().items():
             digest.update(
                 name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
             )
         for name, rows in self.streams.items():
-            digest.update(f"{name} {len(rows)} {rows.preprocess.key}".encode())
-            if rows.y is not None:
-                digest.update(rows.y.numpy().tobytes())
+            digest.update(f"{name} {rows.digest()}".encode())
         return digest.hexdigest()
 
     def _save(self, key: str) -> None:
@@ -373,7 +380,7 @@ class Loop:
             )
         self.objective.load_state_dict(unpack(kept, "objective"))
         for optimizer, state in zip(self.optimizers, unpack(kept, "optimizers")):
-            optimizer.load_state_dict(state)
+            load_state(optimizer, state)
         self.average.load_state_dict(unpack(kept, "average"))
         self.scaler.load_state_dict(unpack(kept, "scaler"))
         self.plateau.state = unpack(kept, "plateau")

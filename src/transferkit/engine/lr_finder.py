@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import TrainingError
+from .optimizers import load_state
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -41,13 +42,18 @@ def find_lr(loop: Loop) -> float:
         If the loss is not finite from the start.
     """
     kept = copy.deepcopy(
-        [loop.objective.state_dict(), [o.state_dict() for o in loop.optimizers], loop.average.state_dict()]
+        [
+            loop.objective.state_dict(),
+            [o.state_dict() for o in loop.optimizers],
+            loop.average.state_dict(),
+            loop.scaler.state_dict(),
+        ]
     )
     schedule, total = loop.training.schedule, loop.n_updates
     rates = np.geomspace(LOW, HIGH, N_TRIES)
     losses: list[float] = []
     mean = 0.0
-    # The sweep's own rate stands alone: no schedule, and the head as well as all that the plan ever trains.
+    # The sweep's own rate stands alone: no schedule, and the head as well as all that the plan ever trains, as at the end.
     loop.training.schedule, loop.n_updates = "constant", 10**9
     warmup, loop.training.warmup = loop.training.warmup, 0.0
     name = f"{loop.steps[0].name}/loss"
@@ -58,7 +64,7 @@ def find_lr(loop: Loop) -> float:
             if batch is None:
                 batches = loop.batches(0)
                 batch = next(batches)
-            loop.lr, loop.done = float(rate), 0
+            loop.lr, loop.done = float(rate), total - 1
             try:
                 value = loop.update(batch)[name]
             except TrainingError:
@@ -72,8 +78,9 @@ def find_lr(loop: Loop) -> float:
         loop.done, loop._sums = 0, {}
         loop.objective.load_state_dict(kept[0])
         for optimizer, state in zip(loop.optimizers, kept[1]):
-            optimizer.load_state_dict(state)
+            load_state(optimizer, state)
         loop.average.load_state_dict(kept[2])
+        loop.scaler.load_state_dict(kept[3])
     if len(losses) < 5:
         raise TrainingError(
             "lr='auto': the loss must be finite at small rates. It is not; check the data, or give a number."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from .backbone import Group
 from .freezing import FreezePlan
 from .training import Training
 
-__all__ = ["make_optimizer", "set_rates"]
+__all__ = ["load_state", "make_optimizer", "set_rates"]
 
 
 def make_optimizer(
@@ -56,3 +57,15 @@ def set_rates(optimizer: torch.optim.Optimizer, rate: float, plan: FreezePlan) -
     """Give every part its learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * plan.part(group["part"]).lr_scale
+
+
+def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take over what ``state_dict`` gave, each tensor laid out in memory as its parameter is.
+
+    A file keeps values without strides, and a fused update takes parameter and momentum for laid out alike.
+    """
+    optimizer.load_state_dict(state)
+    for p, own in optimizer.state.items():
+        for name, value in own.items():
+            if isinstance(value, torch.Tensor) and value.shape == p.shape:
+                own[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)

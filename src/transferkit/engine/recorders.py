@@ -21,8 +21,8 @@ class Recorder(Protocol):
     def close(self) -> None: ...
 
 
-def make_recorders(training: Training, first: bool, n_updates: int) -> Sequence[Recorder]:
-    """The recorders that the settings ask for; only the first process has any."""
+def make_recorders(training: Training, first: bool, n_updates: int, n_epochs: int = 0) -> Sequence[Recorder]:
+    """The recorders that the settings ask for, after `n_epochs` are done; only the first process has any."""
     if not first:
         return ()
     found: list[Recorder] = []
@@ -31,7 +31,7 @@ def make_recorders(training: Training, first: bool, n_updates: int) -> Sequence[
     if training.folder is not None:
         found.append(_JsonLines(Path(training.folder)))
         if training.tensorboard:
-            found.append(_TensorBoard(Path(training.folder)))
+            found.append(_TensorBoard(Path(training.folder), n_epochs))
     return found
 
 
@@ -71,10 +71,11 @@ class _JsonLines:
 
 
 class _TensorBoard:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n_epochs: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        # What an earlier run has written of later epochs counts no more.
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=n_epochs + 1)
 
     def __call__(self, event: str, state: Mapping[str, Any]) -> None:
         if event == "epoch":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,10 +13,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.protocols import Array
+from ..data.samples import Samples
 from .objective import Stream
 from .preprocess import Preprocess
 
-__all__ = ["Rows", "cut", "move"]
+__all__ = ["Rows", "cut", "move", "sample_digest"]
 
 _MEMORY = 4 * 2**30  # bytes of prepared samples that are kept
 
@@ -62,6 +65,20 @@ class Rows(Dataset[Any]):
         part.index, part._kept, part._keeps = self.index[rows], self._kept, self._keeps
         return part
 
+    def once(self) -> Rows:
+        """These rows, to be read a single time: what is decoded is not kept."""
+        self._keeps = False
+        return self
+
+    def digest(self) -> str:
+        """SHA-256 of the samples in their order, their labels, and all that is done to them."""
+        found = hashlib.sha256(json.dumps(self.preprocess.spec, sort_keys=True, default=str).encode())
+        for i in self.index:
+            found.update(sample_digest(self.X, int(i)))
+        if self.y is not None:
+            found.update(f"{self.y.dtype} {tuple(self.y.shape)}".encode() + self.y.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
     def batches(self, plan: Sequence[Array], workers: int = 0) -> Iterator[Stream]:
         """One stream on the CPU for each list of row numbers, collated."""
         if workers:
@@ -77,6 +94,24 @@ class Rows(Dataset[Any]):
         for rows, x in zip(plan, loader):
             index = torch.as_tensor(np.ascontiguousarray(rows), dtype=torch.int64)
             yield Stream(x, None if self.y is None else self.y[index], index)
+
+
+def sample_digest(X: Any, i: int) -> bytes:
+    """SHA-256 of what a sample is made of."""
+    if isinstance(X, Samples):
+        own = f"{type(X).__module__}.{type(X).__qualname__} {X.digest(i)}".encode()
+        return hashlib.sha256(own).digest()
+    sample = X[i]
+    if not isinstance(X, (np.ndarray, list)) and isinstance(sample, (tuple, list)):
+        sample = sample[0]  # of a torch Dataset
+    if isinstance(sample, str):
+        return hashlib.sha256(b"text " + sample.encode(errors="surrogatepass")).digest()
+    if isinstance(sample, Tensor):
+        sample = sample.detach().cpu().numpy()
+    values = np.asarray(sample)
+    mode = getattr(sample, "mode", "")  # of a PIL image
+    head = f"{mode} {values.dtype.str} {values.shape} ".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).digest()
 
 
 def _size(prepared: Any) -> int:

@@ -8,6 +8,7 @@ import inspect
 import json
 import types
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -123,6 +124,7 @@ def _library(thing: Any) -> str | None:
     return found if found in _LIBRARIES else None
 
 
+@cache
 def _version(library: str) -> str:
     try:
         return version(library.replace("_", "-"))
