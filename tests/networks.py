@@ -62,7 +62,7 @@ class Task:
 
 def training(**params: Any) -> Training:
     """Settings that fit the tiny models in a fraction of a second."""
-    return Training(**{"n_epochs": 12, "lr": 0.02, "batch_size": 16, "device": "cpu", **params})
+    return Training(**{"n_epochs": 12, "lr": 0.02, "body_lr_scale": 1.0, "batch_size": 16, "device": "cpu", **params})
 
 
 def settings(own: Mapping[str, Any], params: Collection[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ __all__ = ["conv_source", "epochs", "images", "mlp_source", "rows", "same_networ
 def epochs(n=3, **settings):
     """Training settings that leave nothing to chance or to a progress bar."""
     given = {"lr": 0.01, "batch_size": 16, "weight_decay": 0.0, "progress": False, "precision": "fp32", "device": "cpu"}
-    return Training(n_epochs=n, **{**given, **settings})
+    return Training(n_epochs=n, **{"body_lr_scale": 1.0, **given, **settings})
 
 
 def rows(n=48, n_classes=3, seed=0, n_features=6):

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import loops
 import pytest
 import torch
-from loops import GROUPS, Classify, make, rows, state
 from safetensors.torch import load_file
 from torch import nn
 
+import loops
+from loops import GROUPS, Classify, make, rows, state
 from transferkit.core.errors import TrainingError
 from transferkit.engine.backbone import Group
 from transferkit.engine.distribution import Processes
@@ -31,12 +31,13 @@ torch.set_num_threads(1)
 rank = os.environ["RANK"]
 found = {{}}
 
-def keep(name, loop, **more):
+def keep(name, loop):
     loop.run()
     assert loop.processes.world == {world}
-    facts = {{"loss": [row["train/loss"] for row in loop.trained.history], "validation": [row.get("validation", 0.0) for row in loop.trained.history]}}
+    rows = loop.trained.history
+    facts = {{"loss": [r["train/loss"] for r in rows], "validation": [r.get("validation", 0.0) for r in rows]}}
     found.update({{f"{{name}}/{{k}}": v for k, v in state(loop).items()}})
-    found.update({{f"{{name}}/{{k}}": torch.tensor(v, dtype=torch.float64) for k, v in (facts | more).items()}})
+    found.update({{f"{{name}}/{{k}}": torch.tensor(v, dtype=torch.float64) for k, v in facts.items()}})
 
 {body}
 save_file(found, {folder!r} + "/" + rank + ".safetensors")
@@ -125,6 +126,6 @@ def test_no_process_is_without_rows(tmp_path):
 
 def test_fewer_rows_than_processes_are_refused(monkeypatch):
     monkeypatch.setattr("transferkit.engine.loop.find_processes", lambda device: Processes(0, 4))
-    with pytest.raises(TrainingError, match="an update must have a row for each of 4 processes. Got 3 of 22"):
+    with pytest.raises(TrainingError, match=r"a row for each of 4 processes\. Got 3 of 22"):
         make(batch_size=3)
     assert isinstance(make(batch_size=4, streams={"target": rows(4)}), Loop)

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from loops import GROUPS, Classify, equal, make, rows, state
 from torch import nn
 from torch.nn import functional
 
+from loops import GROUPS, Classify, equal, make, rows, state
 from transferkit.core.errors import TrainingError, TransferWarning
 from transferkit.engine.backbone import Group
 from transferkit.engine.checkpoint import FILE

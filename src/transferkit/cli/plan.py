@@ -24,6 +24,9 @@ def plan(
     lr_decay: Annotated[
         float, typer.Option("--lr-decay", help="Each part's rate is this times that of the part after it.")
     ] = 1.0,
+    body_lr_scale: Annotated[
+        float, typer.Option("--body-lr-scale", help="Rate of the body as a multiple of the head's.")
+    ] = 0.1,
     outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of the head.")] = 2,
     as_json: AS_JSON = False,
 ) -> None:
@@ -39,8 +42,11 @@ def plan(
     """
     from ..core.errors import ParamError
 
-    if not 0 < lr_decay <= 1 or lr <= 0:
-        raise ParamError(f"plan: lr must be above 0 and lr_decay in (0, 1]. Got {lr:g} and {lr_decay:g}.")
+    if not 0 < lr_decay <= 1 or not 0 < body_lr_scale <= 1 or lr <= 0:
+        raise ParamError(
+            "plan: lr must be above 0, lr_decay and body_lr_scale in (0, 1]."
+            f" Got {lr:g}, {lr_decay:g} and {body_lr_scale:g}."
+        )
     from ..engine.backbones import load_backbone
     from ..engine.freezing import make_plan
     from ..engine.network import Network
@@ -48,7 +54,7 @@ def plan(
 
     backbone = load_backbone(model)
     network = Network(backbone, Head(backbone.n_features, outputs))
-    found = make_plan(network.groups, how, n_epochs=epochs, lr_decay=lr_decay)
+    found = make_plan(network.groups, how, n_epochs=epochs, lr_decay=lr_decay, body_lr_scale=body_lr_scale)
     rows = found.table(network, network.groups, lr)
     if as_json:
         print_json(

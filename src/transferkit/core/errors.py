@@ -1,6 +1,14 @@
 """The one tree of errors, so that a caller can catch everything of ours by one name."""
 
-__all__ = ["DataError", "DomainError", "MissingExtraError", "ParamError", "TrainingError", "TransferError", "TransferWarning"]
+__all__ = [
+    "DataError",
+    "DomainError",
+    "MissingExtraError",
+    "ParamError",
+    "TrainingError",
+    "TransferError",
+    "TransferWarning",
+]
 
 
 class TransferError(Exception):

@@ -84,7 +84,8 @@ def write_checkpoint(folder: Path | str, checkpoint: Checkpoint) -> Path:
     # Tensors that share storage are saved once each: a loop's state is small beside its data.
     tensors = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
     return atomic_write(
-        folder / FILE, safetensors.torch.save(tensors, metadata={"facts": json.dumps(checkpoint.facts, default=as_plain)})
+        folder / FILE,
+        safetensors.torch.save(tensors, metadata={"facts": json.dumps(checkpoint.facts, default=as_plain)}),
     )
 
 

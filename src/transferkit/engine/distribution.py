@@ -72,7 +72,11 @@ class Processes:
             return
         norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
         moved = [
-            s for m in norms if m.training for s in (m.running_mean, m.running_var) if m.track_running_stats and s is not None
+            s
+            for m in norms
+            if m.training
+            for s in (m.running_mean, m.running_var)
+            if m.track_running_stats and s is not None
         ]
         if not moved:
             return

@@ -207,6 +207,11 @@ class NetworkTransfer(BaseEstimator, ABC):
         self._edit(fit)
         objective = self._objective(fit)
         plan, groups = self._plan(fit), fit.network.groups
+        key = self._key()
+        if (
+            fit.training.folder is not None
+        ):  # a teacher, and the rows that judge, are not among the loop's rows and weights
+            key += fit.backbone.fingerprint + fit.held.digest()
         loop = Loop(
             objective,
             {"target": fit.rows, **self._streams(fit)},
@@ -216,7 +221,7 @@ class NetworkTransfer(BaseEstimator, ABC):
             plan=plan,
             seed=fit.seed,
             validate=(lambda: self._judge(fit, objective)) if len(fit.held) else None,
-            key=self._key() + (self._data_key(fit) if fit.training.folder is not None else ""),
+            key=key,
         )
         trained = loop.run()
         table = plan.table(fit.network, groups, loop.lr)
@@ -289,6 +294,7 @@ class NetworkTransfer(BaseEstimator, ABC):
             getattr(self, "plan", "full"),
             n_epochs=fit.training.n_epochs,
             lr_decay=getattr(self, "lr_decay", 1.0),
+            body_lr_scale=fit.training.body_lr_scale if fit.only is None else 1.0,
             batch_norm=getattr(self, "batch_norm", "frozen"),
         )
         return found if fit.only is None else replace(found, only=fit.only)
@@ -311,11 +317,6 @@ class NetworkTransfer(BaseEstimator, ABC):
             if not isinstance(v, data) and k not in ("source", "plan", "random_state")  # the loop sees plan and seed
         }
         return hashlib.sha256(json.dumps([type(self).__name__, params], sort_keys=True).encode()).hexdigest()
-
-    @staticmethod
-    def _data_key(fit: Fit) -> str:
-        """What beside the rows of the loop a resumed training must agree in: the source model, and the rows that judge it."""
-        return f" {fit.backbone.fingerprint} {fit.held.digest()}"
 
     # Use ----------------------------------------------------------------------------------------------------------
 

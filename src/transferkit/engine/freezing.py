@@ -116,6 +116,7 @@ def make_plan(
     *,
     n_epochs: float,
     lr_decay: float = 1.0,
+    body_lr_scale: float = 1.0,
     batch_norm: str = "frozen",
 ) -> FreezePlan:
     """A freeze plan for a network.
@@ -134,6 +135,8 @@ def make_plan(
         Length of the training.
     lr_decay : float in (0, 1]
         Layer-wise decay: a part's learning rate is this times that of the part after it.
+    body_lr_scale : float in (0, 1]
+        What every rate but the head's is multiplied by.
     batch_norm : {"frozen", "train", "off"}
         As in `FreezePlan`.
 
@@ -158,7 +161,8 @@ def make_plan(
     names = [g if isinstance(g, str) else g.name for g in groups]
     depth = {name: len(names) - 1 - k for k, name in enumerate(names)}  # the head has depth 0
     start = _start(plan, names, depth, n_epochs)
-    parts = tuple(Part(name, start[name], lr_decay ** depth[name]) for name in names)
+    scale = {name: lr_decay**d * (body_lr_scale if d else 1.0) for name, d in depth.items()}
+    parts = tuple(Part(name, start[name], scale[name]) for name in names)
     return FreezePlan(parts, batch_norm)
 
 

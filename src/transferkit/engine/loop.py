@@ -96,7 +96,9 @@ class Loop:
         self.size = training.batch_size * training.accumulate  # rows of an update
         lengths, least = [len(r) for r in self.streams.values()], self.processes.world
         if min(self.size, lengths[0]) < least:
-            raise TrainingError(f"an update must have a row for each of {least} processes. Got {self.size} of {lengths[0]}.")
+            raise TrainingError(
+                f"an update must have a row for each of {least} processes. Got {self.size} of {lengths[0]}."
+            )
         self.sampling = Sampling(seed, self.size, training.n_epochs, lengths, max(2, least))
         self.updates_an_epoch, self.n_updates = self.sampling.updates_an_epoch, self.sampling.n_updates
         self.trained = Trained(pieces=training.accumulate)

@@ -26,7 +26,10 @@ class Training(BaseEstimator):
     batch_size : int in [1, inf), default=32
         Rows an update sees at once (per `accumulate`); over all processes together.
     lr : float in (0, inf) or "auto", default=1e-3
-        Learning rate of the head; a freeze plan scales it by part. "auto" runs the learning-rate finder first.
+        Learning rate of the head. "auto" runs the learning-rate finder first.
+    body_lr_scale : float in (0, 1], default=0.1
+        Learning rate of the pretrained body as a multiple of `lr`: the head is new and has further to go. What is inserted
+        into a frozen body (adapters and the like) has the head's rate. Take 1 to train from scratch.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
         SGD has Nesterov momentum.
     weight_decay : float in [0, inf), default=1e-2
@@ -85,6 +88,7 @@ class Training(BaseEstimator):
         "n_epochs": Interval(int, 1),
         "batch_size": Interval(int, 1),
         "lr": Either(Interval(float, 0, closed="neither"), Options("auto")),
+        "body_lr_scale": Interval(float, 0, 1, closed="right"),
         "optimizer": Options(*OPTIMIZERS),
         "weight_decay": Interval(float, 0),
         "momentum": Interval(float, 0, 1, closed="left"),
@@ -117,6 +121,7 @@ class Training(BaseEstimator):
         n_epochs: int = 10,
         batch_size: int = 32,
         lr: float | str = 1e-3,
+        body_lr_scale: float = 0.1,
         optimizer: str = "adamw",
         weight_decay: float = 1e-2,
         momentum: float = 0.9,
@@ -144,6 +149,7 @@ class Training(BaseEstimator):
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.body_lr_scale = body_lr_scale
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.momentum = momentum

@@ -73,7 +73,9 @@ def make(source=None, n_epochs=2, **params):
         **params.pop("training", {}),
     }
     settings = {"image_size": 32, "batch_norm": "train", "augment": "none", **params}
-    return Detection(built() if source is None else source, training=Training(**training), **settings)
+    return Detection(
+        built() if source is None else source, training=Training(**{"body_lr_scale": 1.0, **training}), **settings
+    )
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,9 @@ def small_net():
 def make(source=None, n_epochs=12, lr=0.02, **params):
     training = {"n_epochs": n_epochs, "lr": lr, "batch_size": 8, "device": "cpu", **params.pop("training", {})}
     settings = {"batch_norm": "train", "width": 32, "augment": "flip", **params}
-    return Segmentation(small_net() if source is None else source, training=Training(**training), **settings)
+    return Segmentation(
+        small_net() if source is None else source, training=Training(body_lr_scale=1.0, **training), **settings
+    )
 
 
 @pytest.fixture(scope="module")

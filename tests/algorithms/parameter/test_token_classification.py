@@ -74,7 +74,9 @@ def source(max_length=32, pieces=False):
 
 
 def make(backbone=None, n_epochs=12, lr=0.02, **params):
-    training = Training(n_epochs=n_epochs, lr=lr, batch_size=16, device="cpu", **params.pop("training", {}))
+    training = Training(
+        body_lr_scale=1.0, n_epochs=n_epochs, lr=lr, batch_size=16, device="cpu", **params.pop("training", {})
+    )
     return TokenClassification(source() if backbone is None else backbone, training=training, **params)
 
 

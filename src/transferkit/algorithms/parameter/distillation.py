@@ -212,7 +212,9 @@ class Distillation(NetworkTransfer):
         if t.folder is not None:
             t.folder = Path(t.folder) / "teacher"
         objective, held = Supervised(network, fit.labels), _prepared(fit.held, fit.backbone.preprocess)
-        plan = make_plan(network.groups, "full", n_epochs=t.n_epochs, batch_norm=self.batch_norm)
+        plan = make_plan(
+            network.groups, "full", n_epochs=t.n_epochs, body_lr_scale=t.body_lr_scale, batch_norm=self.batch_norm
+        )
         judge = (lambda: self._judge(replace(fit, held=held), objective)) if len(held) else None
         Loop(
             objective, {"target": rows}, t, network=network, groups=network.groups, plan=plan, seed=fit.seed,

@@ -191,7 +191,8 @@ class SetFit(NetworkTransfer):
         return _Contrast(fit.network, self.loss, self.temperature, pairs)
 
     def _plan(self, fit: Fit) -> FreezePlan:
-        plan = super()._plan(fit)  # the head has no part in the first phase
+        fit.training.body_lr_scale = 1.0  # the body is all that trains: the head has no part in the first phase
+        plan = super()._plan(fit)
         return replace(plan, parts=tuple(replace(p, from_epoch=inf) if p.group == "head" else p for p in plan.parts))
 
     def _judge(self, fit: Fit, objective: Objective) -> float:

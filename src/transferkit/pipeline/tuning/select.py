@@ -29,8 +29,9 @@ FAR = 0.35  # certainty of the source's own classifier below which the target is
 N_FOLDS = 3
 ROWS_SEEN = 1500  # by a network in training, about: fewer rows are passed over more often
 MOST_EPOCHS, LEAST_EPOCHS = 20, 3
-# Learning rates of the head, by what the network reads; transformers are spoiled by what convolutions need.
-RATE = {"images": 5e-4, "audio": 5e-4, "text": 1e-4}
+# Learning rates of the head, by what the network reads; transformers are spoiled by what convolutions need. The body's is a
+# tenth of it (Training.body_lr_scale).
+RATE = {"images": 1e-3, "audio": 1e-3, "text": 3e-4}
 MOST_ROWS = 2000  # labelled rows that transferability scores look at
 
 
@@ -266,7 +267,16 @@ def _candidates(
         fresh = f"{model.name}{'&' if '?' in model.name else '?'}pretrained=false"
         params = {"batch_norm": "train"}
         found.append(
-            Candidate(SCRATCH, scratch, params, fresh, "from scratch", "baseline", training, _why_not(scratch))
+            Candidate(
+                SCRATCH,
+                scratch,
+                params,
+                fresh,
+                "from scratch",
+                "baseline",
+                {**training, "body_lr_scale": 1.0},
+                _why_not(scratch),
+            )
         )
     numbers: dict[str, int] = {}
     for name, params in tried:
