@@ -361,6 +361,17 @@ def test_file_in_half_precision(saved):
         torch.testing.assert_close(backbone.source_head(backbone.body(x)), model(x), rtol=0.02, atol=0.02)
 
 
+def test_file_from_scratch(saved):
+    """The same network without the weights: what fine-tuning is compared with."""
+    _, save, _ = saved
+    name = f"file:{save()}?arch=timm:test_resnet&image_size=64"
+    torch.manual_seed(1)
+    known, fresh, other = load_backbone(name), *(load_backbone(f"{name}&pretrained=false") for _ in range(2))
+    assert len({known.fingerprint, fresh.fingerprint, other.fingerprint}) == 3
+    assert known.fingerprint == load_backbone(name).fingerprint
+    assert fresh.preprocess.key == known.preprocess.key
+
+
 def test_file_says_its_own_architecture(saved):
     _, save, _ = saved
     assert load_backbone(f"file:{save(metadata={'arch': 'timm:test_resnet'})}").source_head is not None

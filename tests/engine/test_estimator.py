@@ -101,7 +101,7 @@ def test_rows_of_several_shapes_and_one_row_to_judge_are_refused(data):
     X, _ = data
     with pytest.raises(DomainError, match=r"FineTuning\.fit: X must have rows of one shape"):
         FineTuning(body()).fit([np.zeros(4), np.zeros(3)], [0, 1])
-    with pytest.raises(DomainError, match=r"R\^2 takes two\. Got 8 rows"):
+    with pytest.raises(DomainError, match=r"two rows for R\^2\. Got 8 rows"):
         FineTuning(body(), training=quick(validation=0.1)).fit(X[:8], X[:8, 0])
 
 

@@ -43,9 +43,9 @@ def test_numbers_are_those_of_their_definition():
 
 
 def test_many_rows_are_thinned_out_and_nothing_moves():
-    source, X, other = case()
+    source, X, _ = case()
     source.body.train()
-    assert forgetting(source, other, X, limit=7)["rows"] == 7
+    assert forgetting(source, mlp_source(seed=1).body, X, limit=7)["rows"] == 7
     assert source.body.training
 
 

@@ -300,3 +300,30 @@ def test_the_finder_sweeps_what_the_plan_frees_later():
     loop.update = watched
     find_lr(loop)
     assert all(moved)
+
+
+def test_the_exponential_average_by_hand():
+    loop = make(average="ema", ema_decay=0.9)
+    kept = []
+    loop.training.callbacks = [lambda e, s: kept.append(state(loop)["net.head.weight"]) if e == "update" else None]
+    loop.run()
+    mean = kept[0]
+    for n, value in enumerate(kept[1:], start=1):
+        share = 1 - min(0.9, (1 + n) / (10 + n))
+        mean = mean + share * (value - mean)
+    torch.testing.assert_close(loop.objective.net.head.weight, mean)
+
+
+def test_an_infinite_gradient_stops_before_the_step():
+    def steps(objective):
+        def loss(batch, progress):
+            weight = objective.net.head.weight
+            return {"loss": torch.sqrt((weight - weight.detach()).square().sum())}  # 0, with a gradient of 0 / 0
+
+        return [Step("train", loss, list(objective.parameters()))]
+
+    loop = make(Classify(steps=steps))
+    before = state(loop)
+    with pytest.raises(TrainingError, match="train: the gradient must be finite. Got loss nan"):
+        loop.run()
+    assert equal(before, state(loop))

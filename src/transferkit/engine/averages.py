@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 __all__ = ["Average"]
 
@@ -24,12 +25,13 @@ class Average:
     kind : {None, "ema", "swa"}
         None keeps no average (Izmailov et al., UAI 2018, for "swa").
     decay : float in (0, 1)
-        Share of the exponential average that an update keeps.
+        Share of the exponential average that an update keeps. Early on it is (1 + n) / (10 + n) after n updates where that
+        is less, so that a short training is not held at its start.
     """
 
     def __init__(self, network: nn.Module, kind: str | None, decay: float) -> None:
         self.network, self.start = network, _SWA_START if kind == "swa" else 0.0
-        rule = get_ema_multi_avg_fn(decay) if kind == "ema" else None
+        rule = _exponential(decay) if kind == "ema" else None
         self.model = None if kind is None else AveragedModel(network, multi_avg_fn=rule, use_buffers=True)
 
     @property
@@ -68,3 +70,15 @@ class Average:
         """Take over what `state_dict` gave."""
         if self.model is not None and state is not None:
             self.model.load_state_dict(state)
+
+
+def _exponential(decay: float) -> Callable[[list[Tensor], list[Tensor], Any], None]:
+    def rule(average: list[Tensor], current: list[Tensor], n: Any) -> None:
+        share = 1 - min(decay, (1 + float(n)) / (10 + float(n)))
+        if average[0].is_floating_point():
+            torch._foreach_lerp_(average, current, share)
+        else:  # counters are taken as they are
+            for kept, value in zip(average, current):
+                kept.copy_(value)
+
+    return rule

@@ -386,10 +386,7 @@ def _split(where: str, rows: Rows, y: Array, labels: Labels, training: Training,
     if training.validation == 0:
         return every, every[:0]
     if labels.kind == "regression" and np.ceil(training.validation * len(rows)) < 2:
-        raise DomainError(
-            f"{where}: X must have rows enough for training.validation={training.validation}: R^2 takes two."
-            f" Got {len(rows)} rows."
-        )
+        raise DomainError(f"{where}: training.validation must leave two rows for R^2. Got {len(rows)} rows.")
     classes = y if labels.kind == "classification" else None
     try:
         train, held = train_test_split(

@@ -12,8 +12,8 @@ from ..core.errors import TrainingError
 __all__ = ["assign", "check_finite", "jacobian_of"]
 
 
-def check_finite(step: str, losses: Mapping[str, Tensor], update: int, n_updates: int) -> None:
-    """Refuse a loss that is infinite or no number.
+def check_finite(what: str, losses: Mapping[str, Tensor], update: int, n_updates: int) -> None:
+    """Refuse a loss, or the norm of a gradient, that is infinite or no number.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_finite(step: str, losses: Mapping[str, Tensor], update: int, n_updates
         return
     parts = ", ".join(f"{name} {float(value.detach().mean()):g}" for name, value in losses.items())
     raise TrainingError(
-        f"{step}: the loss must be finite. Got {parts} at update {update} of {n_updates}; the weights are those before it."
+        f"{what} must be finite. Got {parts} at update {update} of {n_updates}; the weights are those before it."
         " Take a smaller lr, or clip."
     )
 

@@ -232,8 +232,11 @@ class Loop:
         else:
             self.processes.sum_gradients(params)
         self.scaler.unscale_(optimizer)
+        norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+        if not self.scaler.is_enabled():  # which looks for itself, and passes over such an update
+            check_finite(f"{step.name}: the gradient", {"loss": norm}, self.done + 1, self.n_updates)
         if self.training.clip is not None:
-            nn.utils.clip_grad_norm_(params, self.training.clip)
+            nn.utils.clip_grads_with_norm_(params, self.training.clip, norm)
         self.scaler.step(optimizer)
         self.scaler.update()
         return logged
@@ -273,7 +276,7 @@ class Loop:
             weight = (stop - start) / total
             with self.place.autocast():
                 losses = step.loss(part, progress)
-            check_finite(step.name, losses, self.done + 1, self.n_updates)
+            check_finite(f"{step.name}: the loss", losses, self.done + 1, self.n_updates)
             if step.aggregate is None:
                 self.scaler.scale(losses["loss"] * weight).backward(inputs=params)
             else:

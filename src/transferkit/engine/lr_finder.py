@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def find_lr(loop: Loop) -> float:
     TrainingError
         If the loss is not finite from the start.
     """
-    kept = copy.deepcopy(
+    kept: Any = copy.deepcopy(
         [
             loop.objective.state_dict(),
             [o.state_dict() for o in loop.optimizers],

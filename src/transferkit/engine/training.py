@@ -53,7 +53,7 @@ class Training(BaseEstimator):
     average : {None, "ema", "swa"}, default=None
         Keep an average of the weights and end with it: exponential, or plain over the last quarter of the updates.
     ema_decay : float in (0, 1), default=0.99
-        Share of the average that an update keeps.
+        Share of the exponential average that an update keeps; less in the first updates.
     validation : float in [0, 1), default=0.0
         Share of the labelled rows that is set aside to judge every epoch.
     patience : int in [1, inf), default=None

@@ -124,7 +124,7 @@ class CoTuning(NetworkTransfer):
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))
     >>> source = load_backbone(net, sample=X[0], head="2")
-    >>> model = CoTuning(source, training=Training(n_epochs=20, lr=0.02)).fit(X, y)
+    >>> model = CoTuning(source, training=Training(body_lr_scale=1, n_epochs=20, lr=0.02)).fit(X, y)
     >>> model.relationship_.shape, model.score(X, y) > 0.9
     ((2, 5), True)
     """

@@ -129,7 +129,7 @@ class DELTA(NetworkTransfer):
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
-    >>> model = DELTA(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(n_epochs=40, lr=0.02))
+    >>> model = DELTA(nn.Sequential(nn.Linear(4, 16), nn.ReLU()), training=Training(body_lr_scale=1, n_epochs=40, lr=0.02))
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """

@@ -123,7 +123,7 @@ class Distillation(NetworkTransfer):
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> large, small = nn.Sequential(nn.Linear(4, 64), nn.ReLU()), nn.Sequential(nn.Linear(4, 8), nn.ReLU())
-    >>> model = Distillation(large, small, training=Training(n_epochs=30, lr=0.02)).fit(X, y)
+    >>> model = Distillation(large, small, training=Training(body_lr_scale=1, n_epochs=30, lr=0.02)).fit(X, y)
     >>> model.score(X, y) > 0.9
     True
     """
@@ -212,9 +212,8 @@ class Distillation(NetworkTransfer):
         if t.folder is not None:
             t.folder = Path(t.folder) / "teacher"
         objective, held = Supervised(network, fit.labels), _prepared(fit.held, fit.backbone.preprocess)
-        plan = make_plan(
-            network.groups, "full", n_epochs=t.n_epochs, body_lr_scale=t.body_lr_scale, batch_norm=self.batch_norm
-        )
+        rates = {"n_epochs": t.n_epochs, "body_lr_scale": t.body_lr_scale}
+        plan = make_plan(network.groups, "full", **rates, batch_norm=self.batch_norm)
         judge = (lambda: self._judge(replace(fit, held=held), objective)) if len(held) else None
         Loop(
             objective, {"target": rows}, t, network=network, groups=network.groups, plan=plan, seed=fit.seed,

@@ -118,7 +118,7 @@ class JointTraining(NetworkTransfer):
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> body, source = nn.Sequential(nn.Linear(4, 16), nn.ReLU()), Domain(X, (X[:, 1] > 0).astype(int))
-    >>> model = JointTraining(body, source, training=Training(n_epochs=20, lr=0.02))
+    >>> model = JointTraining(body, source, training=Training(body_lr_scale=1, n_epochs=20, lr=0.02))
     >>> model.fit(X, y).score(X, y) > 0.9
     True
     """

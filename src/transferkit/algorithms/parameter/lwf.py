@@ -107,7 +107,7 @@ class LwF(NetworkTransfer):
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 5))
     >>> source = load_backbone(net, sample=X[0], head="2")
-    >>> LwF(source, training=Training(n_epochs=20, lr=0.02)).fit(X, y).score(X, y) > 0.9
+    >>> LwF(source, training=Training(body_lr_scale=1, n_epochs=20, lr=0.02)).fit(X, y).score(X, y) > 0.9
     True
     """
 

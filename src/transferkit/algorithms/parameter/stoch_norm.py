@@ -98,7 +98,7 @@ class StochNorm(NetworkTransfer):
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> net = nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU())
-    >>> StochNorm(net, training=Training(n_epochs=20, lr=0.02)).fit(X, y).score(X, y) > 0.9
+    >>> StochNorm(net, training=Training(body_lr_scale=1, n_epochs=20, lr=0.02)).fit(X, y).score(X, y) > 0.9
     True
     """
 

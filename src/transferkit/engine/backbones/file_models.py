@@ -55,7 +55,8 @@ def load(source: str, path: Path, given: dict[str, Any]) -> Backbone:
             f"neither the file nor a config.json beside it does. Got {arch!r}."
         )
     options = options_for(family, given)
-    built: Built = FAMILY[family].build(shown, name, options, state=read_weights(path), about=about)
+    state = read_weights(path) if options.get("pretrained", True) else None
+    built: Built = FAMILY[family].build(shown, name, options, state=state, about=about)
     for note in built.notes:
         if "left out" in note:
             warn(f"{shown}: {note}.", TransferWarning, stacklevel=4)
