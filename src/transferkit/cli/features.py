@@ -40,6 +40,7 @@ def features(
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that decode.")] = 0,
     label: LABEL = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of a table that holds the texts.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A broken file is an error, not skipped and listed.")] = False,
     to: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write features, labels and names to this .npz file too.")
     ] = None,
@@ -64,7 +65,7 @@ def features(
     from ..engine.backbones import load_backbone
     from ..engine.features import extract_features
 
-    domain = _read(data, label, text)
+    domain = _read(data, label, text, strict)
     backbone = load_backbone(model, layers=layers, l2=l2 or None)
     with _bar(as_json) as report:
         found = extract_features(
@@ -90,7 +91,7 @@ def features(
             console.print(str(place), soft_wrap=True)
 
 
-def _read(data: str, label: str | None, text: str | None) -> Any:
+def _read(data: str, label: str | None, text: str | None, strict: bool) -> Any:
     """The samples of a source, or of one domain of a named data set."""
     from ..core.errors import DataError
     from ..data import named
@@ -99,7 +100,7 @@ def _read(data: str, label: str | None, text: str | None) -> Any:
 
     domain = named.reference(data, label)
     if domain is None:
-        domain = read(data, label=label, text=text)
+        domain = read(data, label=label, text=text, strict=strict)
     if not isinstance(domain.X, Samples):
         raise DataError(
             f"{data}: must hold images, texts, sounds or series, which a network takes; of a table, --text names the column "
