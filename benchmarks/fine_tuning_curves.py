@@ -81,7 +81,7 @@ def pneumonia(seed: int) -> dict[str, Any]:
 def pacs(seed: int) -> dict[str, Any]:
     """PACS sample: the network is first fine-tuned on all photos (the source), then carried over to art paintings."""
     sets = named.load("pacs")
-    target = sets["art_painting"]
+    target = sets["art"]
     order = np.random.default_rng(seed).permutation(target.n_samples)
     cut = int(0.7 * len(order))
     return {"train": target.take(order[:cut]), "test": target.take(order[cut:]), "size": 96, "first": sets["photo"]}
