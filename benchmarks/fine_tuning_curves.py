@@ -207,16 +207,40 @@ def run(name: str, methods: list[str] | None, n_seeds: int) -> None:
             atomic_write(path, json.dumps(facts, indent=1) + "\n")
 
 
+def table(name: str) -> str:
+    """The result as it stands, in Markdown: mean and standard deviation in percent, with fewer seeds where that is said."""
+    cells = {
+        (r["method"], r["share"]): r for r in json.loads((RESULTS / f"fine_tuning_{name}.json").read_text())["summary"]
+    }
+    shares = list(dict.fromkeys(share for _, share in cells))
+    heads = [f"{100 * s:g} %" if isinstance(s, float) else f"{s} a class" for s in shares]
+    lines = [f"| {name} | " + " | ".join(heads) + " |", "|---" * (len(shares) + 1) + "|"]
+    for method in dict.fromkeys(method for method, _ in cells):
+        found = [cells.get((method, share)) for share in shares]
+        texts = [
+            "-" if r is None
+            else f"{100 * r['mean']:.1f}" + (f" ± {100 * r['std']:.1f}" if r["std"] is not None else "")
+            + ("" if r["seeds"] >= 3 else f" ({r['seeds']})")
+            for r in found
+        ]  # fmt: skip
+        lines.append(f"| `{method}` | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", choices=sorted(TASKS))
     parser.add_argument("--methods", nargs="+", choices=sorted({*METHODS, *TEXT_METHODS}))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--show", action="store_true", help="print the results that are there, and run nothing")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     for name in args.data:
+        if args.show:
+            print(table(name), end="\n\n")
+            continue
         run(name, args.methods, args.seeds)
 
 

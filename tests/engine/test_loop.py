@@ -324,6 +324,6 @@ def test_an_infinite_gradient_stops_before_the_step():
 
     loop = make(Classify(steps=steps))
     before = state(loop)
-    with pytest.raises(TrainingError, match="train: the gradient must be finite. Got loss nan"):
+    with pytest.raises(TrainingError, match=r"train: the gradient must be finite\. Got loss nan"):
         loop.run()
     assert equal(before, state(loop))

@@ -40,7 +40,9 @@ def features(
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that decode.")] = 0,
     label: LABEL = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of a table that holds the texts.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="A broken file is an error, not skipped and listed.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A broken file is an error, not skipped and listed.")
+    ] = False,
     to: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write features, labels and names to this .npz file too.")
     ] = None,
