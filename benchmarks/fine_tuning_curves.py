@@ -3,7 +3,8 @@
     python benchmarks/fine_tuning_curves.py hymenoptera pneumonia pacs reviews
     python benchmarks/fine_tuning_curves.py hymenoptera --methods features full --seeds 3 --threads 1
 
-Every method gets the same settings on every data set; nothing is chosen on test labels, and the last epoch counts. Each
+Every method gets the same settings on every data set, and the last epoch counts. The rates of head and body were set after a
+first round on hymenoptera (README says how); nothing else was chosen after a look at test labels. Each
 seed draws its own labelled rows and its own head. Results go to benchmarks/results/fine_tuning_<data set>.json, written
 after each cell, so that a stopped run goes on where it was. Needs the folder that TRANSFERKIT_DATA names.
 """
