@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...core.constraints import Either, Fulfils, Interval, Nothing, Options
+from ...core.constraints import Either, Interval, Nothing, Options
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.structure import PATTERNS
 
 CARD = {
     "class": "Adapter",
@@ -23,11 +24,6 @@ CARD = {
 }
 
 __all__ = ["Adapter"]
-
-_PATTERNS = Either(
-    Nothing(),
-    Fulfils("be None, a pattern or a sequence of patterns", lambda v: isinstance(v, (str, list, tuple)) and len(v) > 0),
-)
 
 
 class Adapter(NetworkTransfer):
@@ -106,7 +102,7 @@ class Adapter(NetworkTransfer):
         **NETWORK_RULES,
         "kind": Either(Nothing(), Options("houlsby", "pfeiffer", "parallel", "series")),
         "size": Interval(int, 1),
-        "layers": _PATTERNS,
+        "layers": PATTERNS,
     }
 
     _test_params: ClassVar = {"source": "images"}  # a network with a place for adapters

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...core.constraints import Boolean, Either, Fulfils, Nothing
+from ...core.constraints import Boolean
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.structure import PATTERNS
 
 CARD = {
     "class": "BitFit",
@@ -23,11 +24,6 @@ CARD = {
 }
 
 __all__ = ["BitFit"]
-
-_PATTERNS = Either(
-    Nothing(),
-    Fulfils("be None, a pattern or a sequence of patterns", lambda v: isinstance(v, (str, list, tuple)) and len(v) > 0),
-)
 
 
 class BitFit(NetworkTransfer):
@@ -96,7 +92,7 @@ class BitFit(NetworkTransfer):
     _constraints: ClassVar = {
         **NETWORK_RULES,
         "norms": Boolean(),
-        "layers": _PATTERNS,
+        "layers": PATTERNS,
     }
 
     def __init__(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...core.constraints import Either, Fulfils, Nothing
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.structure import PATTERNS
 
 CARD = {
     "class": "IA3",
@@ -23,11 +23,6 @@ CARD = {
 }
 
 __all__ = ["IA3"]
-
-_PATTERNS = Either(
-    Nothing(),
-    Fulfils("be None, a pattern or a sequence of patterns", lambda v: isinstance(v, (str, list, tuple)) and len(v) > 0),
-)
 
 
 class IA3(NetworkTransfer):
@@ -96,8 +91,8 @@ class IA3(NetworkTransfer):
 
     _constraints: ClassVar = {
         **NETWORK_RULES,
-        "outputs": _PATTERNS,
-        "inputs": _PATTERNS,
+        "outputs": PATTERNS,
+        "inputs": PATTERNS,
     }
 
     def __init__(

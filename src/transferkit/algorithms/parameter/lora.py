@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing
+from ...core.constraints import Boolean, Either, Interval, Nothing
 from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
 from ...engine.supervised import Supervised
 from ...engine.training import Training
+from ...ops.nn.structure import PATTERNS
 
 CARD = {
     "class": "LoRA",
@@ -23,11 +24,6 @@ CARD = {
 }
 
 __all__ = ["LoRA"]
-
-_PATTERNS = Either(
-    Nothing(),
-    Fulfils("be None, a pattern or a sequence of patterns", lambda v: isinstance(v, (str, list, tuple)) and len(v) > 0),
-)
 
 
 class LoRA(NetworkTransfer):
@@ -108,7 +104,7 @@ class LoRA(NetworkTransfer):
         "alpha": Either(Nothing(), Interval(float, 0, closed="neither")),
         "lora_dropout": Interval(float, 0, 1, closed="left"),
         "rank_stabilized": Boolean(),
-        "layers": _PATTERNS,
+        "layers": PATTERNS,
     }
 
     def __init__(

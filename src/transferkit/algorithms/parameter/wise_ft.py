@@ -14,7 +14,7 @@ from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan
 from ...engine.inference import outputs_of
 from ...engine.network import Network
-from ...engine.probe import fit_probe
+from ...engine.start_head import start_from_probe
 from ...engine.supervised import Supervised
 from ...engine.training import Training
 from ...ops.nn.interpolate import interpolate
@@ -147,7 +147,7 @@ class WiseFT(NetworkTransfer):
     def _train(self, fit: Fit) -> dict[str, Any]:
         if self.alpha == "validation" and not len(fit.held):
             raise ParamError('WiseFT.fit: training.validation must be above 0 for alpha="validation". Got 0.')
-        self._probe(fit)
+        start_from_probe(fit.network, fit.rows, fit.y, fit.labels, fit.place, fit.training, reg=self.reg, seed=fit.seed)
         start = _state(fit.network)
         facts = super()._train(fit)
         end = _state(fit.network)
@@ -162,20 +162,6 @@ class WiseFT(NetworkTransfer):
 
     def _objective(self, fit: Fit) -> Supervised:
         return Supervised(fit.network, fit.labels)
-
-    def _probe(self, fit: Fit) -> None:
-        """Fit the head on the frozen body's features."""
-        body = fit.place.put(fit.network.body)
-        t = fit.training
-        probe = fit_probe(
-            outputs_of(body, body.forward, fit.rows, fit.place, t.batch_size, t.workers),
-            fit.y, fit.labels, reg=self.reg, seed=fit.seed,
-        )  # fmt: skip
-        norm, out, head = probe.norm, probe.out, fit.network.head.out
-        with torch.no_grad():  # the probe standardises the features first: fold that into its weights
-            scale = (norm.running_var + norm.eps).rsqrt()
-            head.weight.copy_(out.weight * scale)
-            head.bias.copy_(out.bias - out.weight @ (norm.running_mean * scale))
 
     def _judged(self, fit: Fit, start: dict[str, Tensor], end: dict[str, Tensor], alpha: float) -> dict[str, float]:
         fit.network.load_state_dict(interpolate(start, end, alpha))

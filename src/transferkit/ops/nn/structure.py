@@ -15,10 +15,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ...core.constraints import Rule
+from ...core.constraints import Either, Fulfils, Nothing, Rule
 from ...core.errors import ParamError
 
 __all__ = [
+    "PATTERNS",
     "Hook",
     "InputPart",
     "Part",
@@ -214,6 +215,13 @@ def parts_of(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Part]]:
         for child, part in layer.named_children():
             if isinstance(part, Part):
                 yield name, layer, child, part
+
+
+# What a constructor parameter that names layers must be.
+PATTERNS: Rule = Either(
+    Nothing(),
+    Fulfils("be None, a pattern or a sequence of patterns", lambda v: isinstance(v, (str, list, tuple)) and len(v) > 0),
+)
 
 
 def matches(name: str, patterns: str | Sequence[str]) -> bool:
