@@ -406,7 +406,9 @@ GOOD: dict[str, type] = {"Transfer": Good, "Selector": GoodGuard}
 
 def card(protocol: str, cls: str) -> Card:
     """The card of a method that does the same, with another class."""
-    like = {"Transfer": "coral", "Selector": "consensus_guard", "ModelTransfer": "fine_tuning"}[protocol]
+    like = {"Transfer": "coral", "Selector": "consensus_guard", "ModelTransfer": "fine_tuning", "Adaptation": "dann"}[
+        protocol
+    ]
     return replace(cards()[like], cls=cls, portfolio=({},))
 
 

@@ -23,7 +23,7 @@ SETTINGS = (
 TASKS = ("classification", "regression", "segmentation", "detection", "tokens")
 DATA = ("vectors", "images", "text", "series", "graph", "relations")
 PROTOCOLS = ("Transfer", "ModelTransfer", "MultiTask", "MetaLearner", "Continual", "Selector")
-COSTS = ("n", "n^2", "n^3")
+COSTS = ("n", "n^2", "n^3", "epochs")
 SCALINGS = ("source", "domain")
 
 _FOLDER = Path(__file__).parent / "algorithms"
@@ -55,8 +55,8 @@ class Card:
         What it can do.
     needs : tuple of str
         Importable module names beyond the core.
-    cost : {"n", "n^2", "n^3"}
-        How fit time grows with the number of rows.
+    cost : {"n", "n^2", "n^3", "epochs"}
+        How fit time grows with the number of rows; "epochs" trains a network on both domains.
     portfolio : tuple of mappings
         Fixed parameter settings that `transferkit run` tries.
     scaling : {"source", "domain"}

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from transferkit.ops.label_shift import class_shares, em_prior, temper, temperature, total_variation
+from transferkit.ops.label_shift import (
+    class_shares,
+    em_prior,
+    match_shares,
+    share_interval,
+    temper,
+    temperature,
+    total_variation,
+)
 
 
 def test_em_recovers_shares_from_exact_posteriors():
@@ -63,3 +71,46 @@ def test_class_shares_with_single_rows_and_missing_classes(codes):
     found = class_shares(X, np.array(codes), X, n_classes=3, random_state=0)
     assert found.target.sum() == pytest.approx(1.0)
     assert set(found.guess_target) <= set(codes)
+
+
+def three(seed, shares, n=300):
+    rng = np.random.default_rng(seed)
+    ys, yt = rng.choice(3, n), rng.choice(3, n, p=shares)
+    X, Y = (rng.normal(size=(n, 4)) + 2 * np.eye(3)[y] @ np.eye(3, 4) for y in (ys, yt))
+    return X, ys, Y
+
+
+def test_em_with_weights_is_em_on_repeated_rows_from_any_start():
+    rng = np.random.default_rng(0)
+    proba, prior, weight = rng.dirichlet(np.ones(3), size=60), np.array([0.2, 0.3, 0.5]), rng.integers(0, 4, 60)
+    repeated = em_prior(np.repeat(proba, weight, axis=0), prior, tol=1e-12, max_iter=20_000)
+    start = np.array([0.8, 0.1, 0.1])
+    assert em_prior(proba, prior, weight=weight, start=start, tol=1e-12, max_iter=20_000) == pytest.approx(
+        repeated, abs=1e-6
+    )
+
+
+def test_the_interval_covers_the_true_shares_and_without_a_shift_the_source():
+    true, covered, moved = np.array([0.7, 0.2, 0.1]), [], []
+    for seed in range(8):
+        X, ys, Y = three(seed, true)
+        found = class_shares(X, ys, Y, random_state=seed)
+        interval = share_interval(found, ys, n_bootstrap=60, random_state=seed)
+        assert (interval.low <= found.target).all()
+        assert (found.target <= interval.high).all()
+        covered.append((interval.low <= true) & (true <= interval.high))
+        assert found.tv > interval.radius
+        X, ys, Y = three(seed, None)
+        found = class_shares(X, ys, Y, random_state=seed)
+        moved.append(found.tv > share_interval(found, ys, n_bootstrap=60, random_state=seed).radius)
+    assert np.mean(covered) >= 0.8
+    assert np.mean(moved) <= 0.25
+
+
+def test_matched_rows_have_the_target_shares():
+    codes = np.random.default_rng(0).choice(3, 20_000)
+    source, target = np.bincount(codes) / 20_000, np.array([0.6, 0.4, 0.0])
+    rows = match_shares(codes, source, target, 0)
+    assert len(set(rows)) == len(rows) > 8000
+    assert np.bincount(codes[rows], minlength=3) / len(rows) == pytest.approx(target, abs=0.01)
+    assert len(match_shares(codes, source, source, 0)) == pytest.approx(20_000, rel=0.03)

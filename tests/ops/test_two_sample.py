@@ -27,17 +27,36 @@ def rings(seed, n=150):
     return rng.normal(size=(n, 2)), np.sqrt(2) * np.c_[np.cos(angle), np.sin(angle)]
 
 
-def test_classifier_test_is_calibrated_without_a_shift():
-    p = np.array([classifier_two_sample(*two(s), n_permutations=199, random_state=s).p for s in range(16)])
-    assert np.mean(p <= 0.10) <= 0.25
-    assert 0.25 < p.mean() < 0.75
-
-
 def test_classifier_test_sees_a_non_linear_shift():
     found = classifier_two_sample(*rings(0), random_state=0)
     assert found.auc > 0.75
     assert found.p == 0.001
     assert found.error < 0.3
+
+
+def test_level_without_a_shift_over_40_seeds():
+    """P-values are about uniform for trees and for the linear model: not more than a tenth of them is below 0.05."""
+    for linear in (False, True):
+        draws = (two(s, n=40, m=40) for s in range(40))
+        p = np.array(
+            [classifier_two_sample(*d, linear=linear, n_permutations=99, random_state=s).p for s, d in enumerate(draws)]
+        )
+        assert np.mean(p <= 0.05) <= 0.10
+        assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_a_linear_classifier_sees_means_and_is_blind_to_shape():
+    assert classifier_two_sample(*two(0, 1.0), linear=True, random_state=0).auc > 0.8
+    assert classifier_two_sample(*rings(0), linear=True, random_state=0).auc < 0.6
+
+
+def test_linear_time_mmd_is_the_quadratic_one_in_expectation():
+    values = [
+        (mmd_linear_test(X, Y, bandwidth=1.5, random_state=0)[0], mmd2_unbiased(X, Y, bandwidth=1.5))
+        for X, Y in (two(s, 0.5, n=60, m=60) for s in range(200))
+    ]
+    linear, quadratic = np.array(values).T
+    assert linear.mean() == pytest.approx(quadratic.mean(), abs=3 * linear.std() / np.sqrt(len(linear)))
 
 
 def test_classifier_test_is_the_same_for_the_same_seed():

@@ -198,6 +198,26 @@ def test_methods_with_any_inner_estimator_come_back(estimator, tmp_path):
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
+def test_one_object_in_two_places_is_saved_once_and_is_one_again(tmp_path):
+    scaler, again = StandardScaler().fit(X), StandardScaler().fit(X)
+    folder = transferkit.save(carrier([scaler, {"a": scaler}, again]), tmp_path / "m")
+    assert len(list(folder.glob("*.skops"))) == 2
+    first, second, third = transferkit.load(folder).value_
+    assert first is second["a"]
+    assert first is not third
+
+
+def test_equal_models_have_equal_sums(tmp_path):
+    """Neither addresses in memory nor the time of day get into a file."""
+    inner = make_pipeline(StandardScaler(), NormScaler(), LogisticRegression(max_iter=500))
+    model = CORAL(estimator=inner).fit(X, Y, target=TARGET)
+    folders = [transferkit.save(model, tmp_path / "a"), transferkit.save(model, tmp_path / "b")]
+    folders.append(transferkit.save(transferkit.load(folders[0]), tmp_path / "c"))
+    folders.append(transferkit.save(CORAL(estimator=inner).fit(X, Y, target=TARGET), tmp_path / "d"))
+    assert len({read_manifest(f)["files"]["CORAL.estimator_.skops"] for f in folders}) == 1
+    assert len({(f / "manifest.json").read_bytes() for f in folders}) == 1
+
+
 def test_memory_mapped_inputs_can_be_saved(tmp_path):
     """joblib hands large arrays to its workers as maps of a file; nearest neighbours keep them."""
     np.save(tmp_path / "x.npy", X)

@@ -11,8 +11,10 @@ from .run import (
     LABEL,
     MODEL,
     SEED,
+    SHOTS,
     SOURCE_DOMAIN,
     TARGET_DOMAIN,
+    TARGET_LABELS,
     TEXT,
     task_from,
 )
@@ -24,6 +26,8 @@ def gap(
     domains: DOMAINS = None,
     label: LABEL = None,
     kind: KIND = "auto",
+    target_labels: TARGET_LABELS = "auto",
+    shots: SHOTS = None,
     domain_column: DOMAIN_COLUMN = None,
     target_domain: TARGET_DOMAIN = None,
     source_domain: SOURCE_DOMAIN = None,
@@ -32,13 +36,18 @@ def gap(
     seed: SEED = 0,
     as_json: AS_JSON = False,
 ) -> None:
-    """Say how two domains differ, and which methods fit such a difference. Nothing is trained or written.
+    """Say how the target differs from its sources, and which methods fit such a difference. Nothing is written.
+
+    Several sources are ranked by how much they are like the target. Target labels are used where some rows have one, or
+    with --target-labels few: they tell whether a source model loses by other rows or by other labels.
 
     [bold]Examples[/bold]
 
       transferkit gap lab.csv clinic.csv --label diagnosis
 
       transferkit gap digits:clean digits:scanner --json
+
+      transferkit gap rome.csv oslo.csv lima.csv --label diagnosis --target-labels few
 
       transferkit gap photos/ sketches/ --model timm:resnet18
     """
@@ -55,12 +64,20 @@ def gap(
         text=text,
         label=label,
         kind=kind,
-        target_labels="none",
+        target_labels=target_labels,
+        shots=shots,
         seed=seed,
     )
     prepared = prepare(define(task))
     names = prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None
-    found = gap_profile(prepared.source, prepared.target, feature_names=names, task=prepared.kind, random_state=seed)
+    found = gap_profile(
+        prepared.source,
+        prepared.target,
+        groups=prepared.groups,
+        feature_names=names,
+        task=prepared.kind,
+        random_state=seed,
+    )
     if as_json:
         print_json(found)
         return

@@ -21,7 +21,8 @@ from .protocols import Array, Domain
 from .validation import Task, TransferData, check_rows, check_transfer
 
 __all__ = [
-    "ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "ShallowTransfer", "fit_inner", "inner_has", "stack", "transfer_tags",
+    "ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "ProbabilityTransfer", "ShallowTransfer", "fit_inner", "inner_has",
+    "stack", "transfer_tags",
 ]  # fmt: skip
 
 ESTIMATOR: Rule = Either(Nothing(), EstimatorLike("fit", "predict"))
@@ -234,6 +235,51 @@ class InstanceTransfer(ShallowTransfer):
     @abstractmethod
     def _weights(self, data: TransferData) -> Array:
         """Non-negative weights of the source rows, of shape (n_source,), in any scale."""
+
+    def _target_rows(self, X: Any, method: str) -> Any:
+        return check_rows(self, X, method=method, accept_sparse=self._accept_sparse)
+
+
+class ProbabilityTransfer(ShallowTransfer):
+    """A classifier whose class probabilities are its own, not those of an inner estimator.
+
+    A subclass writes ``_fit`` and ``_proba``.
+    """
+
+    estimator: Any = None
+    classes_: Array
+
+    def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
+        data = check_transfer(self, X, y, target, groups=groups, accept_sparse=self._accept_sparse)
+        if data.classes is None:
+            raise DomainError(f"{type(self).__name__}.fit: y must hold classes. Unknown label type: continuous.")
+        self._fit(data)
+        return self
+
+    fit.__doc__ = ShallowTransfer.fit.__doc__
+
+    @abstractmethod
+    def _fit(self, data: TransferData) -> None:
+        """Set the fitted attributes."""
+
+    @abstractmethod
+    def _proba(self, X: Any) -> Array:
+        """Class probabilities of checked target rows, of shape (n_samples, n_classes)."""
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row of the target, of shape (n_samples,)."""
+        check_is_fitted(self)
+        return self.classes_[self._proba(self._target_rows(X, "predict")).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Class probabilities for rows of the target, of shape (n_samples, n_classes), in the order of ``classes_``."""
+        check_is_fitted(self)
+        return self._proba(self._target_rows(X, "predict_proba"))
+
+    @available_if(lambda self: False)
+    def decision_function(self, X: Any) -> Array:
+        """Not there: the scores of this method are its probabilities."""
+        raise NotImplementedError
 
     def _target_rows(self, X: Any, method: str) -> Any:
         return check_rows(self, X, method=method, accept_sparse=self._accept_sparse)

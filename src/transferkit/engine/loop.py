@@ -58,7 +58,8 @@ class Loop:
     seed : int
         Of everything random.
     validate : callable, optional
-        ``validate()`` scores the objective as it is; higher is better.
+        ``validate()`` scores the objective as it is, higher is better; or gives named numbers for the history, among
+        which "validation" is that score.
     key : str
         What else makes this fit the one it is; a checkpoint with another key is not resumed.
 
@@ -79,7 +80,7 @@ class Loop:
         groups: Sequence[Group],
         plan: FreezePlan,
         seed: int,
-        validate: Callable[[], float] | None = None,
+        validate: Callable[[], float | Mapping[str, float]] | None = None,
         key: str = "",
     ) -> None:
         self.objective, self.streams, self.training = objective, dict(streams), training
@@ -309,10 +310,11 @@ class Loop:
         score = None
         if self.validate is not None:
             with self.average.applied():
-                score = float(self.validate())
+                found = self.validate()
+            scores = found if isinstance(found, Mapping) else {"validation": float(found)}
             # Rounding may differ between machines, and all have to stop at the same epoch.
-            score = self.processes.sum(torch.tensor(score, dtype=torch.float64)).item() / self.processes.world
-            row["validation"] = score
+            row |= {name: value / self.processes.world for name, value in self.processes.sum_numbers(scores).items()}
+            score = row.get("validation")
         self.trained.history.append(row)
         if self.training.schedule == "plateau":
             self.plateau.update(-row[f"{self.steps[0].name}/loss"] if score is None else score)

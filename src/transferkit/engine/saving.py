@@ -80,6 +80,7 @@ def describe_network(network: Network, place: str) -> tuple[dict[str, Any], dict
         "module": None if backbone.spec is not None else type(body.model if chosen else body).__name__,
         "features": {"layers": list(body.layers), "l2": body.l2, "pool": body.pool} if chosen else {},
         "edits": network.edits,
+        "neck": None if network.neck is None else _describe_part(network.neck, f"{place}.neck"),
         "head": _describe_part(network.head, f"{place}.head"),
     }
     return about, state
@@ -102,7 +103,10 @@ def build_network(about: Mapping[str, Any], state: Mapping[str, Tensor], modules
         If a module is needed and not given, or is of another structure than what was saved.
     """
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and then replaced
-        network = Network(_skeleton(about, modules), _build_part(about["head"]))
+        neck = about.get("neck")  # older folders have none
+        network = Network(
+            _skeleton(about, modules), _build_part(about["head"]), None if neck is None else _build_part(neck)
+        )
         for edit in about["edits"]:
             apply_edit(network.body, edit)
             network.edits.append(dict(edit))

@@ -15,7 +15,17 @@ from ..core.protocols import Array
 from .components import component_space
 from .folds import deal_folds
 
-__all__ = ["ShareEstimate", "class_shares", "em_prior", "temper", "temperature", "total_variation"]
+__all__ = [
+    "ShareEstimate",
+    "ShareInterval",
+    "class_shares",
+    "em_prior",
+    "match_shares",
+    "share_interval",
+    "temper",
+    "temperature",
+    "total_variation",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +40,8 @@ class ShareEstimate:
         Their total variation distance.
     guess_source, guess_target : int arrays
         Class of every source row (held-out) and target row by the plain model that was used.
+    proba_source, proba_target : arrays of shape (n_source, n_present), (n_target, n_present)
+        Its probabilities before calibration, of the classes that have source rows.
     """
 
     source: Array
@@ -37,6 +49,26 @@ class ShareEstimate:
     tv: float
     guess_source: Array
     guess_target: Array
+    proba_source: Array
+    proba_target: Array
+
+
+@dataclass(frozen=True, eq=False)
+class ShareInterval:
+    """How far the estimated shares may be off, if only the shares moved.
+
+    Attributes
+    ----------
+    low, high : arrays of shape (n_classes,)
+        Interval of each class's share in the target.
+    radius : float
+        Total variation from the estimate that the bootstrap's estimates keep at the same level: a difference between two
+        sets of shares below it may be chance.
+    """
+
+    low: Array
+    high: Array
+    radius: float
 
 
 def total_variation(p: Array, q: Array) -> float:
@@ -44,7 +76,15 @@ def total_variation(p: Array, q: Array) -> float:
     return float(np.abs(np.asarray(p, dtype=np.float64) - np.asarray(q, dtype=np.float64)).sum() / 2)
 
 
-def em_prior(proba: Array, prior: Array, *, max_iter: int = 1000, tol: float = 1e-8) -> Array:
+def em_prior(
+    proba: Array,
+    prior: Array,
+    *,
+    weight: Array | None = None,
+    start: Array | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-8,
+) -> Array:
     """Class shares of a target by expectation maximisation.
 
     Parameters
@@ -53,6 +93,10 @@ def em_prior(proba: Array, prior: Array, *, max_iter: int = 1000, tol: float = 1
         Calibrated source posteriors of the target rows.
     prior : array of shape (n_classes,)
         Class shares of the source.
+    weight : array of shape (n_target,), optional
+        Weights of the rows; None is 1 each.
+    start : array of shape (n_classes,), optional
+        Shares to start from, positive where a share may be; None is `prior`.
     max_iter : int
         Most iterations.
     tol : float
@@ -71,12 +115,15 @@ def em_prior(proba: Array, prior: Array, *, max_iter: int = 1000, tol: float = 1
     prior = np.asarray(prior, dtype=np.float64)
     ratio = np.divide(proba, prior, out=np.zeros(np.shape(proba)), where=prior > 0)
     # A row that no class claims says nothing about the shares.
-    ratio = ratio[ratio.sum(axis=1) > 0]
-    shares = prior / prior.sum()
-    for _ in range(max_iter if len(ratio) else 0):
-        joint = ratio * shares
-        total = joint.sum(axis=1, keepdims=True)
-        new = (joint / np.where(total > 0, total, 1.0)).mean(axis=0)
+    claimed = ratio.sum(axis=1) > 0
+    ratio = ratio[claimed]
+    weight = np.ones(len(ratio)) if weight is None else np.asarray(weight, dtype=np.float64)[claimed]
+    shares = np.asarray(prior if start is None else start, dtype=np.float64)
+    shares = shares / shares.sum()
+    for _ in range(max_iter if weight.sum() > 0 else 0):
+        # The E step's posteriors, summed over the rows, are the shares times the mean of ratio / total.
+        total = ratio @ shares
+        new = shares * (np.divide(weight, total, out=np.zeros(len(total)), where=total > 0) @ ratio)
         new /= new.sum()
         done = np.abs(new - shares).max() < tol
         shares = new
@@ -157,4 +204,65 @@ def class_shares(
         tv=total_variation(source, shares),
         guess_source=present[raw_source.argmax(axis=1)],
         guess_target=present[raw_target.argmax(axis=1)],
+        proba_source=raw_source,
+        proba_target=raw_target,
     )
+
+
+def share_interval(
+    estimate: ShareEstimate, codes: Array, *, level: float = 0.95, n_bootstrap: int = 200, random_state: Any = None
+) -> ShareInterval:
+    """Percentile bootstrap of `class_shares`: rows of both domains are drawn anew, and the calibration is fitted again.
+
+    The model itself stays: its error is part of the calibration, which is fitted on rows it has not seen.
+
+    Parameters
+    ----------
+    estimate : ShareEstimate
+        What `class_shares` found.
+    codes : int array of shape (n_source,)
+        The source classes it was given.
+    level : float in (0, 1)
+        Coverage.
+    n_bootstrap : int
+        Draws.
+    random_state : int, RandomState or None
+        For the draws.
+    """
+    rng = check_random_state(random_state)
+    present = np.flatnonzero(estimate.source)
+    own = np.searchsorted(present, codes)
+    n, m = len(codes), len(estimate.proba_target)
+    # Warm starts stay off the boundary, which expectation maximisation never leaves.
+    start = 0.99 * estimate.target[present] + 0.01 / len(present)
+    drawn = np.tile(estimate.target, (n_bootstrap, 1))
+    for b in range(n_bootstrap):
+        rows = rng.randint(n, size=n)
+        prior = np.bincount(own[rows], minlength=len(present)) / n
+        t = temperature(estimate.proba_source[rows], own[rows])
+        weight = np.bincount(rng.randint(m, size=m), minlength=m)
+        proba = temper(estimate.proba_target, t)
+        drawn[b, present] = em_prior(proba, prior, weight=weight, start=start, max_iter=300, tol=1e-5)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    radius = float(np.quantile(np.abs(drawn - estimate.target).sum(axis=1) / 2, level))
+    return ShareInterval(np.minimum(low, estimate.target), np.maximum(high, estimate.target), radius)
+
+
+def match_shares(codes: Array, source: Array, target: Array, random_state: Any = None) -> Array:
+    """Rows of the source, drawn without replacement, whose classes have the target's shares.
+
+    A row of class c is kept with a chance proportional to ``target[c] / source[c]``. If only the shares moved, the rows
+    that are kept are distributed like the target's, so that a two-sample test between both is a test of that assumption.
+
+    Parameters
+    ----------
+    codes : int array of shape (n_source,)
+        Classes.
+    source, target : arrays of shape (n_classes,)
+        Shares.
+    random_state : int, RandomState or None
+        For the draw.
+    """
+    ratio = np.divide(target, source, out=np.zeros(len(source)), where=source > 0)
+    chance = ratio / max(ratio.max(), np.finfo(float).tiny)
+    return np.flatnonzero(check_random_state(random_state).random_sample(len(codes)) < chance[codes])

@@ -1,4 +1,4 @@
-"""Have the target's rows left the space that the source's rows span?"""
+"""Have the target's rows left the space that the source's rows span, or the places where the source has rows?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,32 @@ from sklearn.utils import check_random_state
 
 from ..core.protocols import Array
 
-__all__ = ["share_outside"]
+__all__ = ["outside_rows", "share_outside"]
+
+
+def outside_rows(own: Array, others: Array, *, level: float = 0.01) -> Array:
+    """Rows of one sample in the region that scores highest and holds at most `level` of the other sample.
+
+    Of all regions with that share of the other sample, one above a threshold of the density ratio holds the most of this
+    sample (Neyman & Pearson 1933); the probability of a domain classifier orders rows by that ratio. Without a shift, the
+    share of rows outside is at most about `level`.
+
+    Parameters
+    ----------
+    own : array of shape (n,)
+        Held-out scores of the sample whose support is meant.
+    others : array of shape (m,)
+        Held-out scores of the rows that may be outside; high where they are unlike the first sample.
+    level : float in (0, 1)
+        Share of the sample's own rows that may lie in the region. With fewer than ``1 / level`` rows, none may.
+
+    Returns
+    -------
+    bool array of shape (m,)
+    """
+    limit = np.sort(own)[len(own) - 1 - int(level * len(own))]
+    outside: Array = others > limit
+    return outside
 
 
 def share_outside(Xs: Array, Xt: Array, *, variance: float = 0.99, n_folds: int = 5, random_state: Any = None) -> float:

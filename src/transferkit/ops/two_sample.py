@@ -9,8 +9,10 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from ..core.protocols import Array
@@ -22,6 +24,7 @@ __all__ = [
     "benjamini_hochberg",
     "classifier_two_sample",
     "column_tests",
+    "domain_space",
     "median_bandwidth",
     "mmd2_unbiased",
     "mmd_linear_test",
@@ -77,6 +80,7 @@ def classifier_two_sample(
     Xt: Any,
     *,
     weight: Array | None = None,
+    linear: bool = False,
     n_components: int = 30,
     n_splits: int = 3,
     max_rows: int = 2000,
@@ -85,10 +89,9 @@ def classifier_two_sample(
 ) -> DomainTest:
     """Classifier two-sample test with extra trees, which see differences that no linear model sees.
 
-    80 trees with leaves of 3 rows or more, on at most `n_components` principal components of the columns as given and as
-    many of the standardised columns, score held-out rows. Given the
-    trees of a fold, its held-out labels are exchangeable if there is no shift; the p-value therefore permutes labels within
-    the folds against the scores that stand, without a refit.
+    80 trees with leaves of 3 rows or more in `domain_space` score held-out rows. Given the trees of a fold, its held-out
+    labels are exchangeable if there is no shift; the p-value therefore permutes labels within the folds against the scores
+    that stand, without a refit.
 
     Parameters
     ----------
@@ -96,6 +99,9 @@ def classifier_two_sample(
         The samples.
     weight : array of shape (n_source,), optional
         Weights of the source rows in training and in the AUC. The p-value is that of the unweighted scores.
+    linear : bool
+        Logistic regression instead of trees. It is blind where both domains were standardised by themselves: what it finds
+        beside the trees tells whether the shift is one of the means.
     n_components : int
         Principal components of each kind; with that few columns or fewer there is no rotation.
     n_splits : int
@@ -124,13 +130,7 @@ def classifier_two_sample(
     n_splits = min(n_splits, len(rows_s), len(rows_t))
     if n_splits < 2:
         return DomainTest(0.5, 1.0, 0.5)
-    # Without a rotation scale means nothing to trees. With one, either scaling can hide the shift, so they see both.
-    scalings = (True, False) if Xs.shape[1] > n_components else (False,)
-    spaces = [
-        np.concatenate(component_space(Xs[rows_s], Xt[rows_t], n_components=n_components, scale=c, random_state=rng))
-        for c in scalings
-    ]
-    Z = np.concatenate(spaces, axis=1)
+    Z = np.concatenate(domain_space(Xs[rows_s], Xt[rows_t], n_components=n_components, random_state=rng))
     label = np.r_[np.zeros(len(rows_s), dtype=int), np.ones(len(rows_t), dtype=int)]
     weights = np.ones(len(label))
     if weight is not None:
@@ -141,8 +141,7 @@ def classifier_two_sample(
     weights *= len(label) / 2
     aucs, plain, errors, null = [], 0.0, [], np.zeros(n_permutations)
     for train, test in StratifiedKFold(n_splits, shuffle=True, random_state=rng).split(Z, label):
-        trees = ExtraTreesClassifier(80, min_samples_leaf=3, random_state=rng)
-        score = trees.fit(Z[train], label[train], sample_weight=weights[train]).predict_proba(Z[test])[:, 1]
+        score = _scores(Z[train], label[train], weights[train], Z[test], linear, rng)
         own, w = label[test], weights[test]
         aucs.append(roc_auc_score(own, score, sample_weight=w))
         errors.append(_balanced_error(own, score))
@@ -154,6 +153,30 @@ def classifier_two_sample(
         null += (ranks[drawn].sum(axis=1) - n1 * (n1 + 1) / 2) / (n0 * n1) / n_splits
     p = (1 + int((null >= plain - 1e-12).sum())) / (n_permutations + 1)
     return DomainTest(float(np.mean(aucs)), float(p), float(np.mean(errors)))
+
+
+def domain_space(Xs: Any, Xt: Any, *, n_components: int = 30, random_state: Any = None) -> tuple[Array, Array]:
+    """Both samples in the space that a domain classifier of trees works in.
+
+    Without a rotation scale means nothing to trees. With one, either scaling can hide the shift, so they see both: at most
+    `n_components` principal components of the columns as given, and as many of the standardised columns.
+    """
+    scalings = (True, False) if Xs.shape[1] > n_components else (False,)
+    spaces = [component_space(Xs, Xt, n_components=n_components, scale=c, random_state=random_state) for c in scalings]
+    Zs, Zt = (np.concatenate(parts, axis=1) for parts in zip(*spaces))
+    return Zs, Zt
+
+
+def _scores(Z: Array, label: Array, weight: Array, rows: Array, linear: bool, rng: Any) -> Array:
+    """Probability of the target for held-out rows."""
+    model: Any = LogisticRegression(max_iter=1000, tol=1e-3)
+    if linear:
+        scaler = StandardScaler().fit(Z)
+        Z, rows = scaler.transform(Z), scaler.transform(rows)
+    else:
+        model = ExtraTreesClassifier(80, min_samples_leaf=3, random_state=rng)
+    scores: Array = model.fit(Z, label, sample_weight=weight).predict_proba(rows)[:, 1]
+    return scores
 
 
 def _balanced_error(label: Array, score: Array) -> float:

@@ -90,6 +90,17 @@ class Prepared:
     model: dict[str, Any] | None = None
     names: list[str] | None = None
 
+    @classmethod
+    def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:
+        """Rows that are numbers already, one source, as they are."""
+        classes = np.unique(source.y) if kind == "classification" else None
+        return cls(
+            source=source, groups=np.full(source.n_samples, source.name), target=target, held_back=None,
+            transformer=Pipeline([("as_is", "passthrough")]), kind=kind, classes=classes,
+            feature_names=[f"x{j}" for j in range(source.X.shape[1])], notes=[], n_features_in=source.X.shape[1],
+            fingerprint=fingerprint_of(source.X, source.y, target.X),
+        )  # fmt: skip
+
 
 def prepare(defined: Defined) -> Prepared:
     """Align columns, encode rows, split off the labels that are held back.

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -26,7 +27,7 @@ from .define import TransferTask
 from .gap import gap_profile
 from .prepare import Prepared
 
-__all__ = ["ANCHOR", "Candidate", "Selected", "select", "select_estimator"]
+__all__ = ["ANCHOR", "Candidate", "Selected", "candidates_for", "plain_model", "select", "select_estimator"]
 
 ANCHOR = "source_only-1"
 # Rows a method of that cost is tried on; beyond, it is listed as skipped with this reason.
@@ -106,13 +107,14 @@ def select(prepared: Prepared, task: TransferTask) -> Selected:
     """
     gap = gap_profile(
         prepared.source,
-        prepared.target.hide(),
+        prepared.target,
+        groups=prepared.groups,
         feature_names=prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None,
         task=prepared.kind,
         random_state=task.seed,
     )
     estimator, score = select_estimator(prepared, task.seed, task.jobs)
-    return Selected(gap, _candidates(prepared, task, estimator), estimator, score)
+    return Selected(gap, candidates_for(prepared, task, estimator), estimator, score)
 
 
 def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any, float]:
@@ -148,6 +150,23 @@ def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any,
     return linear[best], float(scores[best].mean())
 
 
+def plain_model(name: str, kind: str, seed: int = 0) -> Any:
+    """An inner estimator by the name that a card's portfolio gives it: ``"linear"``, ``"nearest"`` or ``"forest"``."""
+    if kind == "classification":
+        models: dict[str, Any] = {
+            "linear": make_pipeline(NormScaler(), LogisticRegression(C=10.0, max_iter=300, tol=1e-3)),
+            "nearest": KNeighborsClassifier(n_neighbors=1),
+            "forest": ExtraTreesClassifier(200, min_samples_leaf=2, random_state=seed),
+        }
+    else:
+        models = {
+            "linear": make_pipeline(NormScaler(), Ridge(alpha=1e-2)),
+            "nearest": KNeighborsRegressor(n_neighbors=5),
+            "forest": ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed),
+        }
+    return models[name]
+
+
 def _cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
     """On one thread of the linear algebra library, so that the scores do not depend on how many run beside."""
     with threadpool_limits(limits=1):
@@ -172,14 +191,15 @@ def _splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) 
     return StratifiedKFold(min(N_FOLDS, int(counts.min())), shuffle=True, random_state=seed).split(X, y)
 
 
-def _candidates(prepared: Prepared, task: TransferTask, estimator: Any) -> list[Candidate]:
+def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> list[Candidate]:
     few = bool(prepared.target.mask.any())
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
     settings = {"unsupervised", "label_shift"} | ({"few_label", "supervised"} if few else set())
     fitting = [
         c
         for c in catalogue.find(protocol="Transfer", task=prepared.kind, data="vectors")
-        if settings & set(c.settings) and (wanted is None or c in wanted or c.paradigm == "baseline")
+        if settings & set(c.settings)
+        and (wanted is None or c in wanted or (c.paradigm == "baseline" and c.cost != "epochs"))
     ]
     for card in wanted or ():
         if card not in fitting:
@@ -190,23 +210,28 @@ def _candidates(prepared: Prepared, task: TransferTask, estimator: Any) -> list[
             )
     rows = max(prepared.source.n_samples, prepared.target.n_samples)
     listed = []
-    for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", c.cost, c.name)):
-        for k, params in enumerate(card.portfolio, start=1):
+    for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", catalogue.COSTS.index(c.cost), c.name)):
+        for k, setting in enumerate(card.portfolio, start=1):
+            params = {name: value for name, value in setting.items() if name != "estimator"}
             listed.append(
                 Candidate(
                     id=f"{card.name}-{k}",
                     card=card,
                     params=params,
-                    estimator=estimator,
+                    estimator=plain_model(setting["estimator"], prepared.kind, task.seed)
+                    if "estimator" in setting
+                    else estimator,
                     role="baseline" if card.paradigm == "baseline" else "candidate",
-                    skip=_why_not(card, rows),
+                    skip=_why_not(card, rows, named=wanted is not None and card in wanted),
                 )
             )
     return listed
 
 
-def _why_not(card: Card, rows: int) -> str:
+def _why_not(card: Card, rows: int, named: bool) -> str:
     if card.missing:
         return f"needs {', '.join(card.missing)}, which is not installed"
+    if card.cost == "epochs":
+        return "" if named else f"trains a network: name it with --methods {card.name}"
     limit = MAX_ROWS[card.cost]
     return f"cost grows with {card.cost}; tried up to {limit:,.0f} rows a domain, here {rows:,}" if rows > limit else ""

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import get_console
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from . import words
 
@@ -85,36 +87,110 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
     return table
 
 
-def gap_table(gap: Mapping[str, Any] | None, most: int = 5) -> Table:
-    """The domain gap: each number with its meaning, the findings, and the columns that differ most.
+def gap_table(gap: Mapping[str, Any] | None, most: int = 5) -> Group:
+    """The domain gap: the kind of shift, each number with its meaning, columns, shares, sources, groups, and findings.
 
     Parameters
     ----------
     gap : mapping
         The part ``gap`` of ``run.json``.
     most : int, default=5
-        The columns shown.
+        The columns and classes shown.
     """
     gap = gap or {}
-    table = Table(
-        title="The gap between the domains", title_justify="left", box=None, pad_edge=False, header_style="bold"
-    )
-    table.add_column("Measure", overflow="fold", min_width=8, max_width=24)
-    table.add_column("Value", justify="right", no_wrap=True)
-    table.add_column("What it says", overflow="fold", ratio=1, min_width=12)
+    parts: list[RenderableType] = []
+    kind = words.shift_kind(gap.get("kind"))
+    if kind:
+        parts.append(Text(kind[0].upper() + kind[1:] + ".", style="bold"))
+    numbers = _table("The gap between the domains", "Measure", "Value", "What it says")
     for item in words.gap_in_words(gap):
-        table.add_row(item["name"], item["number"], item["says"])
+        numbers.add_row(item["name"], item["number"], item["says"])
+    parts += [numbers, *_columns_table(gap, most), *_shares_table(gap, most), *_loss_table(gap), *_sources_table(gap)]
+    found = [f for f in gap.get("findings") or () if f.get("says")]
+    if found:
+        findings = Table(title="What this means", title_justify="left", box=None, pad_edge=False, show_header=False)
+        findings.add_column("", width=1)
+        findings.add_column("", overflow="fold", ratio=1)
+        for finding in found:
+            findings.add_row("•", _finding(finding))
+        parts.append(findings)
+    return Group(*(part for k, p in enumerate(parts) for part in ((p,) if k == 0 else (Text(), p))))
+
+
+def _table(title: str, first: str, *others: str, numeric: bool = False) -> Table:
+    """A table without lines: a name that folds, numbers, and (unless all are numbers) words in the last column."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, overflow="fold", min_width=8, max_width=32)
+    for k, name in enumerate(others):
+        if numeric or k < len(others) - 1:
+            table.add_column(name, justify="right", overflow="fold")
+        else:
+            table.add_column(name, overflow="fold", ratio=1, min_width=12)
+    return table
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    value = finding.get("number")
+    says = _safe(finding["says"]) + (f" [dim]({_safe(words.number(value))})[/dim]" if value is not None else "")
+    fits, avoid = (", ".join(map(words.word, finding.get(key) or ())) for key in ("fits", "avoid"))
+    says += f" [green]Speaks for: {_safe(fits)}.[/green]" if fits else ""
+    says += f" [yellow]Speaks against: {_safe(avoid)}.[/yellow]" if avoid else ""
+    return says + (f" [dim]Why: {_safe(finding['why'])}.[/dim]" if finding.get("why") else "")
+
+
+def _columns_table(gap: Mapping[str, Any], most: int) -> list[Table]:
     columns = [c for c in gap.get("columns") or () if words.finite(c.get("effect")) is not None]
+    if not columns:
+        return []
+    table = _table("The columns that differ most", "Column", "Effect size", "q", numeric=True)
     for c in sorted(columns, key=lambda c: -abs(c["effect"]))[:most]:
         q = words.finite(c.get("q"))
-        table.add_row(_safe(words.shorten(c.get("name"), 40)), words.number(c["effect"]),
-                      f"Effect size of this column{f'; q {words.pvalue(q)}' if q is not None else ''}.")  # fmt: skip
-    for finding in gap.get("findings") or ():
-        value = finding.get("number")
-        says = _safe(finding.get("says")) + (f" ({_safe(words.number(value))})" if value is not None else "")
-        fits, avoid = (", ".join(map(words.word, finding.get(key) or ())) for key in ("fits", "avoid"))
-        says += (f" Speaks for: {_safe(fits)}." if fits else "") + (
-            f" Speaks against: {_safe(avoid)}." if avoid else ""
-        )
-        table.add_row("[bold]Finding[/bold]", "", says)
-    return table
+        table.add_row(_safe(words.shorten(c.get("name"), 40)), words.number(c["effect"]), words.number(q))
+    return [table]
+
+
+def _shares_table(gap: Mapping[str, Any], most: int) -> list[Table]:
+    shift = gap.get("label_shift") or gap.get("value_shift") or {}
+    keys = ("classes", "source", "target", "low", "high", "target_aligned")
+    rows = list(zip(*(shift.get(key) or () for key in keys)))
+    rows = [r for r in rows if words.finite(r[1]) is not None and words.finite(r[2]) is not None]
+    if not rows:
+        return []
+    values = "value_shift" in gap and not gap.get("label_shift")
+    title = "The shares, estimated without target labels"
+    table = _table(title, "Value up to" if values else "Class", "Source", "Target", "Interval", "Aligned", numeric=True)
+    shown = rows if len(rows) <= most else sorted(rows, key=lambda r: -abs(r[2] - r[1]))[:most]
+    for name, source, target, low, high, aligned in shown:
+        label = words.number(name) if values else words.shorten(name, 40)
+        table.add_row(
+            _safe(label), words.percent(source, 0), words.percent(target, 0),
+            f"{words.percent(low, 0)} to {words.percent(high, 0)}", words.percent(aligned, 0),
+        )  # fmt: skip
+    caption = [f"The {len(shown)} of {len(rows)} that differ most."] if len(shown) < len(rows) else []
+    caption.append("The interval holds if nothing but the shares moved; aligned: after standardising each domain.")
+    table.caption, table.caption_justify = " ".join(caption), "left"
+    return [table]
+
+
+def _loss_table(gap: Mapping[str, Any]) -> list[Table]:
+    loss = gap.get("performance") or {}
+    if not loss.get("enough"):
+        return []
+    table = _table("Where a source model's loss comes from", "Part", "Loss", "Interval", numeric=True)
+    for key, name in words.LOSS_PARTS:
+        ends = words.interval((loss.get("intervals") or {}).get(key), None)
+        table.add_row(name, words.number(loss.get(key)), ends)
+    return [table]
+
+
+def _sources_table(gap: Mapping[str, Any]) -> list[Table]:
+    sources = gap.get("sources") or ()
+    if len(sources) < 2:
+        return []
+    table = _table(
+        "The sources, most related first", "Source", "Rows", "AUC", "A-distance", "MMD²", "Outside", numeric=True
+    )
+    for s in sources:
+        numbers = (words.number(s.get(key)) for key in ("rows", "auc", "proxy_a_distance", "mmd2"))
+        table.add_row(_safe(words.shorten(s.get("name"), 40)), *numbers, words.percent(s.get("outside"), 0))
+    return [table]

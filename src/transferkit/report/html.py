@@ -68,6 +68,7 @@ def render(
     env.filters |= {
         "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
         "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
+        "shift_kind": words.shift_kind,
     }  # fmt: skip
     template = env.get_template("report.html.j2")
     page = template.render(
@@ -99,6 +100,8 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],
         "shares": list(zip(*(shift.get(key) or () for key in ("classes", "source", "target")))),
+        "share_ends": list(zip(*(shift.get(key) or () for key in ("low", "high")))),
+        "loss_parts": words.LOSS_PARTS, "plain_interval": lambda value: words.interval(value, None),
     }  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from numbers import Integral, Real
 from typing import Any
 
 __all__ = [
-    "any_has", "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of", "metric",
-    "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shorten", "word",
+    "LOSS_PARTS", "any_has", "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of",
+    "metric", "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shift_kind", "shorten", "word",
 ]  # fmt: skip
 
 DASH = "–"
@@ -150,6 +150,28 @@ def any_has(candidates: Iterable[Mapping[str, Any]], key: str) -> bool:
     return any(finite(c.get(key)) is not None for c in candidates)
 
 
+LOSS_PARTS = (
+    ("source", "on the source"),
+    ("harder", "+ harder rows of the source's kind"),
+    ("concept", "+ other labels of shared rows"),
+    ("unseen", "+ rows the source hardly has"),
+    ("target", "= on the target"),
+)
+_KINDS = {
+    "none": "no shift that matters",
+    "covariate": "covariate shift: other rows, shares about equal",
+    "label": "label shift: other shares explain the difference",
+    "both": "rows and shares moved",
+    "concept": "concept shift: like rows have other labels",
+    "unclear": "rows moved; whether the shares did too is not identifiable without labels",
+}
+
+
+def shift_kind(kind: Any) -> str:
+    """The kind of shift in words; empty where there is none in the facts."""
+    return _KINDS.get(kind, word(kind)) if isinstance(kind, str) else ""
+
+
 def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
     """Each number of the domain gap with its name and what it says in plain words; absent numbers are left out."""
     said = []
@@ -176,6 +198,20 @@ def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
             f"of the time; guessing would be right 50\u00a0%.{chance(gap.get('auc_p'))}"
         )
         said.append({"name": "Telling the domains apart (AUC)", "number": number(auc), "says": says})
+    linear = finite(gap.get("linear_auc"))
+    if linear is not None:
+        says = (
+            f"The same with a linear classifier, which sees differences of the means only.{chance(gap.get('linear_p'))}"
+        )
+        said.append({"name": "Linear classifier (AUC)", "number": number(max(linear, 0.5)), "says": says})
+    matched = finite((gap.get("label_shift") or gap.get("value_shift") or {}).get("auc_matched"))
+    if matched is not None:
+        says = "What is left to tell apart once source rows are drawn to the estimated shares. Near 0.5, the shares explain all."
+        said.append({"name": "With shares matched (AUC)", "number": number(max(matched, 0.5)), "says": says})
+    outside, used = (finite((gap.get("support") or {}).get(key)) for key in ("outside", "used"))
+    if outside is not None:
+        says = f"Share of the target in a region that holds 1\u00a0% of the source; by chance 1\u00a0%.{_used(used)}"
+        said.append({"name": "Outside the source", "number": percent(outside), "says": says})
     if distance is not None:
         says = "The same thing on another scale: 0 where the domains cannot be told apart, 2 where they do not overlap."
         said.append({"name": "Proxy A-distance", "number": number(distance), "says": says})
@@ -186,7 +222,16 @@ def gap_in_words(gap: Mapping[str, Any]) -> list[dict[str, str]]:
     if shift is not None:
         says = (
             f"Estimated without the target's labels: about {percent(shift, 0)} of its rows would have to change class for both "
-            "domains to have the same mix. To be trusted only where little else has moved."
+            f"domains to have the same mix.{_aligned(gap['label_shift'])} To be trusted only where little else has moved."
         )
         said.append({"name": "Class shares", "number": number(shift), "says": says})
     return said
+
+
+def _used(share: float | None) -> str:
+    return "" if share is None else f" {percent(share, 0)} of the source lies within the target's reach."
+
+
+def _aligned(shares: Mapping[str, Any]) -> str:
+    after = finite(shares.get("tv_aligned"))
+    return "" if after is None else f" After each domain was standardised by itself: {percent(after, 0)}."

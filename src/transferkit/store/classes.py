@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
 import re
 import sys
+import zipfile
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from typing import Any
@@ -124,7 +127,37 @@ def dump_part(value: Any, trusted: Iterable[str]) -> bytes:
     except _skops.exceptions.UnsupportedTypeException as err:
         raise Untrusted(str(err).rstrip(".")) from err
     _check(content, trusted)
-    return content
+    return _settled(content)
+
+
+def _settled(content: bytes) -> bytes:
+    """Skops bytes without what differs from one save to the next: addresses in memory, and the time of day."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    numbers: dict[Any, int] = {}
+    files: dict[str, str] = {}
+
+    def renumber(node: Any) -> None:
+        if isinstance(node, dict) and "__id__" in node:
+            # Equal constants may or may not be one object: they are told apart by what they say.
+            key = (node["__class__"], node["content"]) if node["__loader__"] == "JsonNode" else node["__id__"]
+            node["__id__"] = numbers.setdefault(key, len(numbers))
+            file = node.get("file")
+            if isinstance(file, str):
+                node["file"] = files.setdefault(file, f"{len(files)}.{file.rpartition('.')[2]}")
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            renumber(child)
+
+    schema = json.loads(parts.pop("schema.json"))
+    renumber(schema)
+    settled = io.BytesIO()
+    with zipfile.ZipFile(settled, "w") as archive:
+        for old, new in files.items():
+            archive.writestr(zipfile.ZipInfo(new), parts.pop(old))
+        for name, part in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), part)
+        archive.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
+    return settled.getvalue()
 
 
 def load_part(content: bytes, trusted: Iterable[str]) -> Any:

@@ -59,6 +59,8 @@ class Writer:
         self.tensors: dict[str, Any] = {}
         self.networks: list[dict[str, str]] = []
         self._around: list[int] = []  # containers and objects that we are inside of
+        # By id, what lies in a part already; the objects are held, so that no id is used twice.
+        self._done: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def node(self, value: Any, place: str) -> Any:
         """The tree of a value; `place` says where it was found, for names and messages."""
@@ -111,7 +113,7 @@ class Writer:
 
     def _attribute(self, name: str, value: Any, place: str) -> Any:
         """A source model that a constructor was given is named, not saved."""
-        if name == "source" and _is_deep(type(value)):
+        if name in ("source", "backbone") and _is_deep(type(value)):
             from ..engine.saving import describe_source
 
             return {"is": "source", **describe_source(value)}
@@ -147,6 +149,8 @@ class Writer:
         return {"is": "array", "name": name, **about}
 
     def _part(self, value: Any, place: str) -> dict[str, Any]:
+        if id(value) in self._done:  # one object in two places is one file, and is one object again after loading
+            return self._done[id(value)][1]
         try:
             content = dump_part(value, self.trusted)
         except Untrusted as err:
@@ -155,7 +159,9 @@ class Writer:
             ) from err
         name = _free(re.sub(r"[^A-Za-z0-9_.-]+", "_", place)[:80], [p.removesuffix(".skops") for p in self.parts])
         self.parts[f"{name}.skops"] = content
-        return {"is": "skops", "file": f"{name}.skops"}
+        node = {"is": "skops", "file": f"{name}.skops"}
+        self._done[id(value)] = value, node
+        return node
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
@@ -200,6 +206,7 @@ class Reader:
         self.arrays, self.parts, self.trusted = arrays, parts, tuple(trusted)
         self.tensors, self.modules = tensors, modules or {}
         self._opened: Any = None
+        self._built: dict[str, Any] = {}  # by file
 
     def value(self, node: Any) -> Any:
         """The value of a tree.
@@ -293,4 +300,7 @@ class Reader:
         return built
 
     def _read_skops(self, node: dict[str, Any]) -> Any:
-        return load_part(self.parts[node["file"]], self.trusted)
+        file = node["file"]
+        if file not in self._built:
+            self._built[file] = load_part(self.parts[file], self.trusted)
+        return self._built[file]

@@ -16,6 +16,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
+    "portfolio": ({}, {"estimator": "linear"}, {"estimator": "nearest"}, {"estimator": "forest"}),
     "paper": "Daumé III. Frustratingly Easy Domain Adaptation. ACL 2007, baseline SRCONLY.",
     "url": "https://arxiv.org/abs/0907.1815",
 }

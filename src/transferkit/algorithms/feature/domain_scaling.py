@@ -19,7 +19,7 @@ CARD = {
     "data": ("vectors",),
     "needs": (),
     "cost": "n",
-    "portfolio": ({"moments": "mean"}, {"moments": "both"}),
+    "portfolio": ({"moments": "mean"}, {"moments": "both"}, {"moments": "both", "estimator": "forest"}),
     "paper": "Li, Wang, Shi, Hou & Liu. Revisiting Batch Normalization for Practical Domain Adaptation. 2016.",
     "url": "https://arxiv.org/abs/1603.04779",
 }

@@ -24,7 +24,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "scaling": "domain",
-    "portfolio": ({"n_components": 30}, {"n_components": 100}),
+    "portfolio": ({"n_components": 30}, {"n_components": 100}, {"n_components": 30, "estimator": "nearest"}),
     "paper": ("Long, Wang, Ding, Sun & Yu. Transfer Feature Learning with Joint Distribution Adaptation. ICCV 2013."),
     "url": "https://doi.org/10.1109/ICCV.2013.274",
 }

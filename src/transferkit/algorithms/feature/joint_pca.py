@@ -19,7 +19,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "scaling": "domain",
-    "portfolio": ({"n_components": 30}, {"n_components": 100}),
+    "portfolio": ({"n_components": 30}, {"n_components": 100}, {"n_components": 30, "estimator": "nearest"}),
     "paper": "Jolliffe. Principal Component Analysis. Springer 2002; the PCA baseline of Long et al. ICCV 2013.",
     "url": "https://doi.org/10.1007/b98835",
 }

@@ -19,7 +19,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "scaling": "domain",
-    "portfolio": ({"n_components": 30}, {"n_components": 100}),
+    "portfolio": ({"n_components": 30}, {"n_components": 100}, {"n_components": 30, "estimator": "nearest"}),
     "paper": (
         "Fernando, Habrard, Sebban & Tuytelaars. Unsupervised Visual Domain Adaptation Using Subspace Alignment."
         " ICCV 2013."

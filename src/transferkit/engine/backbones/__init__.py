@@ -30,6 +30,7 @@ class _Families(Mapping[str, ModuleType]):
         "torchvision": "torchvision_models",
         "hf": "hf_models",
         "sentence": "sentence_models",
+        "small": "small_models",
         "detector": "detector_models",  # no name of its own: `detector_models.load_detector` reads hf:NAME
     }
 
@@ -53,8 +54,9 @@ def load_backbone(source: str | nn.Module | Backbone, **options: Any) -> Backbon
     ----------
     source : str, Module or Backbone
         ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME_OR_FOLDER``, ``sentence:NAME_OR_FOLDER`` or ``file:PATH`` (weights
-        as safetensors), with options as in ``timm:resnet18?pretrained=false&image_size=160``; a torch Module, with an
-        input as ``sample``; or a Backbone, which is passed through.
+        as safetensors), with options as in ``timm:resnet18?pretrained=false&image_size=160``; ``small:mlp``,
+        ``small:lenet``, ``small:dtn`` or ``small:cnn1d``, or a torch Module, with an input as ``sample``; or a Backbone,
+        which is passed through.
     **options
         The same options as arguments; they go before those in the name. For all: ``pretrained`` (false starts from
         scratch), ``layers`` (modules whose pooled outputs are the features, "out" is the network's own), ``l2`` (rows of
@@ -100,8 +102,10 @@ def load_backbone(source: str | nn.Module | Backbone, **options: Any) -> Backbon
         from . import file_models
 
         return file_models.load(source, Path(name).expanduser(), given)
+    sample = given.pop("sample", None) if family == "small" else None
     checked = options_for(family, given)
-    built = FAMILY[family].build(source, name, checked)
+    about = FAMILY[family].about_sample(source, name, sample, checked) if family == "small" else None
+    built = FAMILY[family].build(source, name, checked, about=about)
     return assemble(source, family, name, checked, built)
 
 

@@ -11,7 +11,7 @@ from ...core.errors import ParamError
 
 __all__ = ["FAMILIES", "nearest", "options_for", "split_name"]
 
-FAMILIES = ("timm", "torchvision", "hf", "sentence", "file")
+FAMILIES = ("timm", "torchvision", "hf", "sentence", "small", "file")
 
 
 def _flag(text: str) -> bool:
@@ -32,6 +32,12 @@ def _sizes(text: str) -> list[int]:
 
 def _words(text: str) -> list[str]:
     return [part for part in text.split(",") if part]
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) < 1:
+        raise ValueError(text)
+    return float(text)
 
 
 def _count(text: str) -> int:
@@ -66,6 +72,12 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "pooling": (str, "be mean, cls, max, last, pooler or logits"),
     "max_length": (_count, "be a whole number of at least 1"),
     "arch": (str, "be a name such as timm:resnet18"),
+    "hidden": (
+        lambda text: [_count(part) for part in text.split(",")],
+        "be whole numbers of at least 1, with commas between",
+    ),
+    "dropout": (_share, "be a number in [0, 1)"),
+    "batch_norm": (_flag, "be true or false"),
 }
 _COMMON = ("pretrained", "layers", "l2", "pool")
 _IMAGE = ("image_size", "mean", "std", "crop_pct", "crop_mode", "interpolation", "augment", "crop_scale")
@@ -75,6 +87,7 @@ OF_FAMILY: dict[str, tuple[str, ...]] = {
     "torchvision": (*_COMMON, *_IMAGE, *_AUDIO, "num_classes"),
     "hf": (*_COMMON, *_IMAGE, "pooling", "max_length", "seconds"),
     "sentence": (*_COMMON, "max_length"),
+    "small": (*_COMMON[1:], *_IMAGE, "hidden", "dropout", "batch_norm"),
 }
 
 

@@ -179,8 +179,8 @@ def _rate(model: SourceModel, tuning: Tuning, folds: Array, validated: Sequence[
     scores: dict[str, float | None] = {}
     for card in catalogue.find(protocol="Selector", task=tuning.kind, installed=True):
         cls = catalogue.load(card.name)
-        if "anchor" in cls._constraints:
-            continue  # a guard: it compares two fits, and rates no model
+        if "anchor" in cls._constraints or not {"few_label", "supervised"} & set(card.settings):
+            continue  # a guard compares two fits; a label-free score looks for less than the labels tell
         try:
             params = {"random_state": seed} if "random_state" in cls._constraints else {}
             scores[card.name] = float(cls(**params).score(_Seen(model), None, target))

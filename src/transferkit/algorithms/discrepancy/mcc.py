@@ -1,0 +1,132 @@
+"""MCC: no two classes are confused with each other on the target, whatever its domain looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ...core.constraints import Interval
+from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.alignment import Joint
+from ...engine.training import Training
+from ...ops.nn.confusion import class_confusion
+
+CARD = {
+    "class": "MCC",
+    "protocol": "Transfer",
+    "settings": ("unsupervised",),
+    "tasks": ("classification",),
+    "data": ("vectors", "images", "text", "series"),
+    "needs": ("torch",),
+    "cost": "epochs",
+    "paper": "Jin, Wang, Long & Wang. Minimum Class Confusion for Versatile Domain Adaptation. ECCV 2020.",
+    "url": "https://arxiv.org/abs/1912.03699",
+}
+
+__all__ = ["MCC"]
+
+
+class MCC(NetworkAdaptation):
+    """Minimise how much the classifier's probabilities on target rows mix one class with another.
+
+    Parameters
+    ----------
+    backbone : str, Module or Backbone, default="auto"
+        The body, as for `DANN`: a small network or a pretrained one by name, or a torch Module; "auto" is a small one.
+    bottleneck : int in [1, inf) or None, default=256
+        Width of the layer between body and head; None is no such layer.
+    head : {"linear", "mlp", "adapter", "cosine"}, default="linear"
+        What maps features to classes.
+    dropout : float in [0, 1), default=0.0
+        Share of the features that the head drops in training.
+    trade_off : float in [0, inf), default=1.0
+        Weight of the term.
+    temperature : float in (0, inf), default=2.5
+        What the logits are divided by first, so that sure rows do not hide the confusion.
+    training : Training, default=None
+        Epochs (passes over the longer domain), learning rate, batch size (rows of each domain) and all else; None is
+        ``Training()``.
+    task : {"auto", "classification", "multilabel", "regression"}, default="auto"
+        What the labels are; "auto" decides from them.
+    random_state : int, RandomState or None, default=0
+        Seed of the first weights, the batches and the augmentation.
+
+    Attributes
+    ----------
+    network_ : Network
+        Body, bottleneck and head, trained.
+    labels_ : Labels
+        How outputs become labels.
+    classes_ : array of shape (n_classes,)
+        Of the source.
+    history_ : list of dict
+        One row an epoch: ``train/task``, ``train/transfer`` and the label-free scores that `DANN` lists.
+    n_updates_ : int
+        Updates done.
+    backbone_name_, fingerprint_ : str
+        The body's name, and the SHA-256 of its first weights.
+    facts_ : dict
+        What the report shows, with the last scores, the target's class shares, ``collapsed`` and ``diverged``.
+    n_features_in_ : int
+        Width of the rows, where they are vectors.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Column names, where the rows are a data frame.
+
+    Notes
+    -----
+    Minimises ``L_source + trade_off * L_MCC`` (eq. 8), with the confusion ``C_jj' = p_j^T W p_j'`` of the softened
+    probabilities of a target batch (eq. 4), its rows weighted by certainty (eq. 5), C normalised by rows (eq. 6), and
+    ``L_MCC`` the sum of its cells off the diagonal over the number of classes (eq. 7). The weights are constants in the
+    gradient, as in the authors' code. Batches go through the network jointly with the source's.
+
+    References
+    ----------
+    Jin, Wang, Long & Wang. Minimum Class Confusion for Versatile Domain Adaptation. ECCV 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from transferkit import MCC, Domain, Training
+    >>> rng = np.random.default_rng(0)
+    >>> X, Xt = rng.normal(size=(60, 4)), rng.normal(size=(60, 4))
+    >>> y, X[:, 2], Xt[:, 2] = X[:, 0] > 0, X[:, 2] + 1, Xt[:, 2] - 1
+    >>> model = MCC("small:mlp?hidden=16", bottleneck=8, training=Training(n_epochs=20, lr=0.02))
+    >>> model.fit(X, y, target=Domain(Xt)).score(Xt, Xt[:, 0] > 0) > 0.8
+    True
+    """
+
+    _constraints: ClassVar = {
+        **ADAPTATION_RULES,
+        "trade_off": TRADE_OFF,
+        "temperature": Interval(float, 0, closed="neither"),
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        bottleneck: int | None = 256,
+        head: str = "linear",
+        dropout: float = 0.0,
+        trade_off: float = 1.0,
+        temperature: float = 2.5,
+        training: Training | None = None,
+        task: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.bottleneck = bottleneck
+        self.head = head
+        self.dropout = dropout
+        self.trade_off = trade_off
+        self.temperature = temperature
+        self.training = training
+        self.task = task
+        self.random_state = random_state
+
+    def _term(self, fit: DomainFit) -> Any:
+        def confusion(joint: Joint, progress: float) -> Mapping[str, Tensor]:
+            return {"loss": class_confusion(joint.outputs_t, self.temperature)}
+
+        return confusion

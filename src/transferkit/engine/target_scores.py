@@ -1,0 +1,151 @@
+"""What can be said of an adapted network without one target label: how sure it is, which classes it names, how domains mix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+
+from ..core.protocols import Array
+from .device import Place
+from .inference import outputs_of
+from .labels import Labels
+from .network import Network
+from .rows import Rows
+
+__all__ = ["collapse", "domain_auc", "some_rows", "target_scores"]
+
+_ROWS = 500  # of each domain, at even distances
+_ROWS_A_CLASS = 10  # fewer say nothing of class shares
+
+
+def some_rows(rows: Rows) -> Rows:
+    """At most 500 of the rows, at even distances."""
+    kept = np.unique(np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).astype(int))
+    return rows.take(kept)
+
+
+def target_scores(
+    network: Network, labels: Labels, source: Rows, target: Rows, place: Place, batch_size: int = 64
+) -> tuple[dict[str, float], Array]:
+    """Scores of a network on some rows of both domains, in evaluation mode.
+
+    Parameters
+    ----------
+    network : Network
+    labels : Labels
+    source : Rows
+        With encoded labels.
+    target : Rows
+        Without labels.
+    place : Place
+    batch_size : int
+
+    Returns
+    -------
+    scores : dict of str to float
+        ``source/score`` (accuracy, or R^2, on source rows), ``domain/auc`` (how well a linear critic tells the domains by
+        their features: 1/2 is full confusion), and for classes ``target/entropy`` (mean entropy of a row's
+        probabilities), ``target/diversity`` (entropy of their mean) and ``target/largest_share`` (of the rows, in the class
+        named most often).
+    shares : array of shape (n_classes,)
+        Of the rows, in each class; empty for a regression.
+    """
+
+    def both(x: Any) -> torch.Tensor:
+        z = network.features(x)
+        return torch.cat([z.float(), network.head(z).float()], dim=1)
+
+    widths = labels.n_outputs
+    found_s, found_t = (outputs_of(network, both, rows, place, batch_size) for rows in (source, target))
+    assert source.y is not None
+    y = source.y.numpy()
+    known = labels.classes[y] if labels.classes is not None else y
+    predicted = labels.predict(found_s[:, -widths:])
+    if labels.kind == "regression":  # encoded numbers are standardised
+        known = y * labels.scale + labels.mean
+    scores = {"source/score": labels.score(known, predicted)}
+    if min(len(found_s), len(found_t)) >= 4:
+        scores["domain/auc"] = domain_auc(found_s[:, :-widths], found_t[:, :-widths])
+    if labels.kind != "classification":
+        return scores, np.empty(0)
+    proba = labels.proba(found_t[:, -widths:])
+    shares = np.bincount(proba.argmax(axis=1), minlength=widths) / len(proba)
+    scores["target/entropy"] = float(np.mean([_entropy(p) for p in proba]))
+    scores["target/diversity"] = _entropy(proba.mean(axis=0))
+    scores["target/largest_share"] = float(shares.max())
+    return scores, shares
+
+
+def domain_auc(Z_s: Array, Z_t: Array) -> float:
+    """Area under the ROC curve of a ridge critic between two domains, each half judged by the critic of the other half.
+
+    Parameters
+    ----------
+    Z_s, Z_t : array of shape (n_rows, n_features)
+        At least four rows each.
+
+    Returns
+    -------
+    float
+        1 where the domains are told apart, about 1/2 where they are not.
+    """
+    Z = np.vstack([Z_s, Z_t]).astype(np.float64)
+    Z = (Z - Z.mean(axis=0)) / np.maximum(Z.std(axis=0), 1e-12)
+    side = np.repeat([1.0, -1.0], [len(Z_s), len(Z_t)])
+    half = np.concatenate([np.arange(len(Z_s)), np.arange(len(Z_t))]) % 2
+    found = []
+    for k in (0, 1):
+        own, rest = Z[half == k], Z[half != k]
+        kernel = own @ own.T  # n x n, however wide the features are
+        weight = max(np.trace(kernel) / len(own), 1e-12)
+        y = side[half == k] - side[half == k].mean()
+        score = rest @ (own.T @ np.linalg.solve(kernel + weight * np.eye(len(own)), y))
+        is_source = side[half != k] > 0
+        n = is_source.sum()
+        ranks = rankdata(score)[is_source].sum() - n * (n + 1) / 2
+        found.append(ranks / (n * (len(score) - n)))
+    return float(np.mean(found))
+
+
+def collapse(labels: Labels, source: Rows, n_target: int, score: float, shares: Array) -> dict[str, bool]:
+    """Whether a training went wrong in a way that shows without labels.
+
+    Parameters
+    ----------
+    labels : Labels
+    source : Rows
+        Rows of the source, with labels.
+    n_target : int
+        Rows that `shares` were counted on.
+    score : float
+        Accuracy or R^2 on the source's rows.
+    shares : array of shape (n_classes,)
+        Of the target's rows, in each class.
+
+    Returns
+    -------
+    dict of str to bool
+        ``collapsed``: the classes that the target's rows are given have less than half of the entropy of the
+        source's classes. ``diverged``: on its own source it does worse than naming the largest class, or the mean, for
+        every row. Both False where there are fewer than ten rows a class.
+    """
+    assert source.y is not None
+    need = _ROWS_A_CLASS * max(2, labels.n_outputs)
+    if labels.kind == "regression":
+        return {"collapsed": False, "diverged": len(source) >= need and score < 0}
+    if labels.kind != "classification":
+        return {"collapsed": False, "diverged": False}
+    own = np.bincount(source.y.numpy(), minlength=labels.n_outputs) / len(source)
+    return {
+        "collapsed": bool(n_target >= need and _entropy(shares) < _entropy(own) / 2),
+        "diverged": bool(len(source) >= need and score < own.max()),
+    }
+
+
+def _entropy(p: Array) -> float:
+    """In nats."""
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum())
