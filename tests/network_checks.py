@@ -22,6 +22,7 @@ from sklearn.exceptions import NotFittedError
 from torch.utils.data import TensorDataset
 
 import networks
+import source_free_checks
 import transferkit
 from common_checks import CLASS_CHECKS, Subject, state_of
 from networks import Task, easy, related
@@ -330,7 +331,14 @@ def check_network_transfers(subject: Subject) -> None:
 
 
 def checks_of(card: Card) -> tuple[Callable[..., None], ...]:
-    """The checks that a method of this protocol has to pass: fewer, where a row has more than one label (masks, boxes)."""
+    """The checks that a method of this protocol has to pass: fewer, where a row has more than one label (masks, boxes).
+
+    One that is given no labels has its own, in `source_free_checks`.
+    """
+    if "test_time" in card.settings:
+        return source_free_checks.TEST_TIME_CHECKS
+    if "source_free" in card.settings:
+        return source_free_checks.SOURCE_FREE_CHECKS
     return NETWORK_CHECKS if {"classification", "regression"} & set(card.tasks) else DENSE_CHECKS
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import source_worlds
 from transferkit import Domain
 from transferkit.engine.backbone import Backbone
 from transferkit.engine.backbones import load_backbone
@@ -68,7 +69,8 @@ def training(**params: Any) -> Training:
 def settings(own: Mapping[str, Any], params: Collection[str]) -> dict[str, Any]:
     """A method's cheap settings with the source model in the place of its kind, and with source data where it takes any."""
     kind = KINDS[kind_name(own)]
-    found = {"training": training(), **own, "source": kind.learned()}
+    given = {"training": training()} if "training" in params else {}  # one that adapts batch by batch has settings of its own
+    found = {**given, **own, "source": kind.learned()}
     if "source_data" in params:
         X, learned, _, _ = kind.rows(40, 50)
         found = {"source_data": Domain(X, learned), **found}
@@ -313,6 +315,14 @@ def detector() -> nn.Module:
     return seeded(lambda: YolosForObjectDetection(config)).eval()
 
 
+# A classifier fitted on a source, and rows of a target that has moved: for methods that get nothing else ----------------
+
+
+def shifted_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    shift = source_worlds.leaning(seed, n)
+    return shift.Xt, shift.yt, shift.yt % 2, shift.yt.astype(float)
+
+
 KINDS: Mapping[str, Kind] = {
     "detector": Kind(image_rows, detector, detector, 16),
     "vectors": Kind(vector_rows, vector_net, lambda: copy.deepcopy(learned_vector_net()[0]), 20),
@@ -323,5 +333,6 @@ KINDS: Mapping[str, Kind] = {
         12,
     ),
     "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net()), 16),
+    "shifted": Kind(shifted_rows, lambda: source_worlds.world()[1], lambda: source_worlds.world()[1], 16),
     "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}", 12),
 }

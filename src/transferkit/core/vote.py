@@ -17,7 +17,7 @@ from .constraints import Either, EstimatorLike, Fulfils, Interval, Nothing, chec
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 
-__all__ = ["Vote", "class_probabilities"]
+__all__ = ["Vote", "apply_factors", "class_probabilities"]
 
 
 def _are_models(value: Any) -> bool:
@@ -46,6 +46,14 @@ def _classifies(self: Any) -> bool:
     return hasattr(self, "classes_")
 
 
+def _are_factors(value: Any) -> bool:
+    try:
+        factors = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return factors.ndim == 2 and bool(np.isfinite(factors).all() and (factors > 0).all())
+
+
 class Vote(BaseEstimator):
     """The weighted mean of what several fitted models say.
 
@@ -61,6 +69,9 @@ class Vote(BaseEstimator):
         How much each counts; any scale, not all 0. None counts all alike.
     names : sequence of n_models str, default=None
         What messages and reports call the members, all different. None numbers them.
+    factors : array-like of shape (n_models, n_classes), default=None
+        What each classifier's probabilities are multiplied with, in the order of ``classes_``, before they are scaled back to
+        sum 1: this moves its class shares. None leaves them.
 
     Attributes
     ----------
@@ -105,12 +116,20 @@ class Vote(BaseEstimator):
         "models": Fulfils("be a sequence of at least one fitted model with predict", _are_models),
         "weights": Either(Nothing(), Fulfils("be finite numbers >= 0, one a model and not all 0", _are_weights)),
         "names": Either(Nothing(), Fulfils("be different texts, one a model", _are_names)),
+        "factors": Either(Nothing(), Fulfils("be a table of finite numbers > 0", _are_factors)),
     }
 
-    def __init__(self, models: Sequence[Any] = (), weights: Any = None, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        models: Sequence[Any] = (),
+        weights: Any = None,
+        names: Sequence[str] | None = None,
+        factors: Any = None,
+    ) -> None:
         self.models = models
         self.weights = weights
         self.names = names
+        self.factors = factors
 
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
         """Fit a clone of every member; weights and names stay.
@@ -201,7 +220,13 @@ class Vote(BaseEstimator):
         """Class probabilities for rows of the target, of shape (n_samples, n_classes), in the order of ``classes_``."""
         self._check("predict_proba")
         classes = self.classes_
-        return self._mean(class_probabilities(model, rows, classes) for model, rows in self._on_rows(X))
+        said = (class_probabilities(model, rows, classes) for model, rows in self._on_rows(X))
+        if self.factors is None:
+            return self._mean(said)
+        factors = np.asarray(self.factors, dtype=np.float64)
+        if factors.shape[1] != len(classes):
+            raise ParamError(f"Vote.predict_proba: factors must have {len(classes)} columns. Got {factors.shape[1]}.")
+        return self._mean(apply_factors(proba, own) for proba, own in zip(said, factors))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy (classification) or R^2 (regression) on labelled rows of the target."""
@@ -236,7 +261,8 @@ class Vote(BaseEstimator):
         dropped = lightest[np.cumsum(shares[lightest]) <= max_loss]
         kept = np.setdiff1d(np.arange(len(shares)), dropped)
         names = self.names_
-        small = Vote([self.models[k] for k in kept], shares[kept], [names[k] for k in kept])
+        factors = None if self.factors is None else np.asarray(self.factors, dtype=np.float64)[kept]
+        small = Vote([self.models[k] for k in kept], shares[kept], [names[k] for k in kept], factors)
         if hasattr(self, "models_"):
             small.models_ = [self.models_[k] for k in kept]
         return small
@@ -247,7 +273,7 @@ class Vote(BaseEstimator):
 
     def _check(self, method: str) -> None:
         check_params(self, method=method)
-        for name, given in (("weights", self.weights), ("names", self.names)):
+        for name, given in (("weights", self.weights), ("names", self.names), ("factors", self.factors)):
             if given is not None and len(given) != len(self.models):
                 raise ParamError(f"Vote.{method}: {name} must be one a model ({len(self.models)}). Got {len(given)}.")
         classifies = [hasattr(m, "classes_") for m in self._members]
@@ -287,6 +313,13 @@ class Vote(BaseEstimator):
             tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         tags.target_tags.required = True
         return tags
+
+
+def apply_factors(proba: Array, factors: Array) -> Array:
+    """Probabilities of shape (..., n_samples, n_classes) times factors (..., n_classes), scaled back to sum 1."""
+    moved = np.clip(proba, 1e-6, None) * factors[..., None, :]
+    scaled: Array = moved / moved.sum(axis=-1, keepdims=True)
+    return scaled
 
 
 def class_probabilities(model: Any, X: Any, classes: Array) -> Array:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from ..core.errors import DataError, DomainError, ParamError, TransferWarning
-from ..core.protocols import Domain
+from ..core.protocols import Array, Domain
 from ..core.validation import Task
 from ..data import named, readers
 from ..data.samples import Samples
@@ -23,12 +23,19 @@ __all__ = ["Defined", "TransferTask", "define"]
 
 KINDS = ("auto", "classification", "regression")
 TARGET_LABELS = ("auto", "none", "few", "test")
+ASSUME = ("nothing", "same-priors", "label-shift")
 # The source model where none is named, by what the data are. Sounds are seen as pictures: log-mel spectrograms.
 MODELS = {
     "images": "timm:resnet18.a1_in1k",
     "text": "sentence:all-MiniLM-L6-v2",
     "audio": "timm:resnet18.a1_in1k?kind=audio",
 }
+
+
+def _named_shares(given: Any) -> dict[str, float]:
+    """Shares by the text of the class, from a mapping or from "CLASS=SHARE" texts."""
+    pairs = given.items() if isinstance(given, Mapping) else [item.rpartition("=")[::2] for item in given]
+    return {str(name).strip(): float(share) for name, share in pairs}
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,12 @@ class TransferTask:
         The column of a table that holds the texts.
     epochs : int, optional
         Passes over the training rows of every network that is trained; None follows from their number.
+    assume : {"nothing", "same-priors", "label-shift"}
+        What may be taken for granted of the target's class shares where its labels are unknown: nothing; that they are
+        roughly the source's; or that they moved, and nothing else did. A change of the shares cannot be told from other shifts by any rule, so what is assumed
+        decides what may be promised.
+    target_shares : mapping of class to float, or sequence of "CLASS=SHARE", optional
+        The target's class shares, where they are known: one a class of the source, of sum 1. Stands for `assume`.
 
     Raises
     ------
@@ -108,6 +121,8 @@ class TransferTask:
     model: str | Sequence[str] | None = None
     text: str | None = None
     epochs: int | None = None
+    assume: str = "nothing"
+    target_shares: Mapping[Any, float] | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         def refuse(name: str, rule: str) -> ParamError:
@@ -140,6 +155,10 @@ class TransferTask:
             raise refuse("shots", "be at least 1 and go with target_labels='few'")
         if self.epochs is not None and self.epochs < 1:
             raise refuse("epochs", "be at least 1")
+        if self.assume not in ASSUME:
+            raise refuse("assume", f"be one of {', '.join(ASSUME)}")
+        if self.target_shares is not None:
+            self._check_shares()
         if self.text is not None and self.domain_column is not None:
             raise refuse("text", "be left out with domain_column")
         if (self.domain_column is None) != (self.target_domain is None):
@@ -160,6 +179,45 @@ class TransferTask:
             return ()
         return (self.model,) if isinstance(self.model, str) else tuple(self.model)
 
+    def _check_shares(self) -> None:
+        given = self.target_shares
+        try:
+            shares = _named_shares(given)
+        except (ValueError, TypeError):
+            shares = {}
+        if len(shares) < 2 or not all(0 <= v <= 1 for v in shares.values()) or abs(sum(shares.values()) - 1) > 0.02:
+            raise ParamError(
+                "TransferTask: target_shares must name two classes or more with shares in [0, 1] that sum to 1, as in"
+                f" a=0.3,b=0.7. Got {given!r}."
+            )
+        if self.assume != "nothing":
+            raise ParamError("TransferTask: target_shares must stand alone: it says what assume would leave open.")
+
+    def shares_of(self, classes: Array) -> dict[Any, float] | None:
+        """The given shares by class, scaled to sum exactly 1; None where none were given.
+
+        Raises
+        ------
+        ParamError
+            If the classes that were named are not those of the source.
+        """
+        if self.target_shares is None:
+            return None
+        named = _named_shares(self.target_shares)
+        own = {str(c): c for c in classes.tolist()}
+        if set(named) != set(own):
+            raise ParamError(
+                f"TransferTask: target_shares must name the source's classes, {', '.join(list(own)[:20])}."
+                f" Got {', '.join(list(named)[:20])}."
+            )
+        total = sum(named.values())
+        return {own[name]: share / total for name, share in named.items()}
+
+    @property
+    def mode(self) -> Literal["nothing", "same-priors", "label-shift", "target-shares"]:
+        """What is known of the target's class shares."""
+        return "target-shares" if self.target_shares is not None else self.assume  # type: ignore[return-value]
+
     @property
     def options(self) -> dict[str, Any]:
         """What was asked, as plain values; without `jobs` and `budget`, which a resumed run may change."""
@@ -170,6 +228,10 @@ class TransferTask:
                 continue
             if field.name in ("sources", "target"):
                 value = [_place(v) for v in value] if field.name == "sources" else _place(value)
+            if field.name == "target_shares":
+                value = [f"{name}={share:g}" for name, share in _named_shares(value).items()]
+            if field.name == "assume" and value == "nothing":
+                continue  # the default: runs from before it was an option resume
             if field.name == "model":
                 value = [_model_place(m) for m in self.models]
             if isinstance(value, Integral) and not isinstance(value, bool):

@@ -15,6 +15,7 @@ from ..core.compose import TransferPipeline
 from ..core.errors import TransferError
 from ..core.protocols import Array
 from ..ops.accuracy_estimate import estimate_accuracy
+from .define import TransferTask
 from .guard import Choice, choose
 from .prepare import HeldBack, Prepared
 from .select import ANCHOR
@@ -55,8 +56,8 @@ class Evaluated:
     predictions: dict[str, Array]
 
 
-def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int, proposal: str | None = None) -> Evaluated:
-    """Choose, estimate, score; `proposal` is the candidate that a few labels test, where the user named one.
+def evaluate(trained: Sequence[Trained], prepared: Prepared, task: TransferTask) -> Evaluated:
+    """Choose, estimate, score.
 
     Raises
     ------
@@ -70,7 +71,10 @@ def evaluate(trained: Sequence[Trained], prepared: Prepared, seed: int, proposal
         )
     with threadpool_limits(limits=1):
         # Held-back labels are not even at hand where the choice is made.
-        choice = choose(trained, anchor, replace(prepared, held_back=None), seed, proposal)
+        choice = choose(trained, anchor, replace(prepared, held_back=None), task)
+        seed = task.seed
+        # A proposal made of candidates stands among them from here on.
+        trained = [*trained, *([] if choice.proposal in trained else [choice.proposal])]
         predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
         estimates = _estimates([anchor, choice.winner], prepared, seed)
     # Everything above is settled; only now do the held-back labels come in.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, catalogue
+from .. import __version__
 from ..core.errors import DataError
 from ..core.files import atomic_write, make_folder
 from . import tuning
@@ -182,9 +182,7 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
         seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress,
     )  # fmt: skip
     walk.tell("evaluate")
-    named = task.methods[0] if task.methods is not None and len(task.methods) == 1 else None
-    proposal = None if named is None else f"{catalogue.card_of(named).name}-1"
-    evaluated = evaluate(trained, prepared, task.seed, proposal)
+    evaluated = evaluate(trained, prepared, task)
     walk.tell("analyse")
     facts = facts_of(walk.defined, prepared, selected, evaluated, walk.command)
     write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)

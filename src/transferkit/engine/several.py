@@ -1,0 +1,41 @@
+"""Several inputs through a network at once, and several views of the rows that they come from."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .alignment import _cat
+from .network import Network
+from .rows import Rows
+from .views import Views
+
+__all__ = ["pass_together", "with_views"]
+
+
+def pass_together(network: Network, *inputs: Any) -> list[tuple[Tensor, Tensor]]:
+    """Features and outputs of several inputs, from one pass over all of them.
+
+    Parameters
+    ----------
+    network : Network
+    *inputs : tensor of shape (batch, *shape), or mapping of such tensors
+
+    Returns
+    -------
+    list of (z, outputs)
+        For each input. Batch normalisation takes the statistics of all together.
+    """
+    z = network.features(reduce(_cat, inputs))
+    sizes = [len(x) if isinstance(x, Tensor) else len(next(iter(x.values()))) for x in inputs]
+    return list(zip(z.split(sizes), network.head(z).split(sizes)))
+
+
+def with_views(rows: Rows, n_views: int = 2) -> Rows:
+    """The same rows; a batch of them comes augmented `n_views` times, one after the other (see `Views`)."""
+    found = rows.take(np.arange(len(rows)))
+    found.preprocess = Views(rows.preprocess, n_views)
+    return found

@@ -1,0 +1,36 @@
+"""The guard of step 5: does anything replace source-only? Decided without a held-back label.
+
+`measure` gathers the evidence, `decide` holds it against limits; `classes` puts both together for a classification,
+`selector` and `labels` are the ways of regression and of a few labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ... import catalogue
+from ..define import TransferTask
+from ..prepare import Prepared
+from ..train import Trained
+from .choice import Choice
+from .classes import by_evidence
+from .selector import by_labels, by_selector
+
+__all__ = ["Choice", "choose"]
+
+PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
+
+
+def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task: TransferTask) -> Choice:
+    """The winner among the fitted candidates; source-only stays unless the evidence is against it.
+
+    Where the task names one method, that method's first setting is the proposal; else, with labels, pooling, and without
+    labels the vote of all candidates.
+    """
+    one = task.methods is not None and len(task.methods) == 1
+    named = f"{catalogue.card_of(task.methods[0]).name}-1" if one and task.methods else None
+    if prepared.target.mask.any():
+        return by_labels(trained, anchor, prepared, task.seed, named or PROPOSAL)
+    if prepared.kind == "regression":
+        return by_selector(trained, anchor, prepared, task.seed)
+    return by_evidence(trained, anchor, prepared, task.seed, task.mode, task.shares_of(prepared.classes), named)

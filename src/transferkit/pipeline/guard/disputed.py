@@ -1,0 +1,60 @@
+"""The rows on which proposal and source-only differ: examples, and which of them to label next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.protocols import Array
+from ...ops.paired_test import labels_needed, rows_to_label
+from ..prepare import Prepared
+from ..strict_json import plain
+
+__all__ = ["disputed_facts"]
+
+MOST_ASKED = 40
+ALPHA = 0.10
+GUESSED_WIN_RATE = 0.8  # of decided rows; what labels_needed is asked for
+
+
+def disputed_facts(before: Array, after: Array, classes: Array, prepared: Prepared, seed: int) -> dict[str, Any]:
+    """Counts of changes from class to class, and rows to label in the order in which they should be.
+
+    Parameters
+    ----------
+    before, after : arrays of shape (n_target, n_classes)
+        Probabilities of source-only and of the proposal.
+    classes : array of shape (n_classes,)
+    prepared : Prepared
+        For the rows' names.
+    seed : int
+        The order is drawn: a test after each label is valid only for rows drawn at random from those in dispute.
+    """
+    a, b = before.argmax(axis=1), after.argmax(axis=1)
+    rows = np.flatnonzero(a != b)
+    if not len(rows):
+        return {"n": 0, "share": 0.0, "changes": [], "label_next": [], "labels_needed": 0}
+    pairs, counts = np.unique(np.column_stack([a[rows], b[rows]]), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:20]
+    known = prepared.target.mask if prepared.target.mask.any() else None
+    asked = rows_to_label(a, b, min(MOST_ASKED, len(rows)), known=known, random_state=seed)
+    both = np.arange(len(a))
+    return plain(
+        {
+            "n": len(rows),
+            "share": len(rows) / len(a),
+            "changes": [{"from": classes[pairs[k, 0]], "to": classes[pairs[k, 1]], "n": counts[k]} for k in order],
+            "labels_needed": min(len(rows), int(np.ceil(labels_needed(GUESSED_WIN_RATE, alpha=ALPHA)))),
+            "label_next": [
+                {
+                    "row": int(i),
+                    **({} if prepared.names is None else {"name": prepared.names[i]}),
+                    "source_only": classes[a[i]],
+                    "proposal": classes[b[i]],
+                    "probability": round(float(after[both[i], b[i]]), 4),
+                }
+                for i in asked
+            ],
+        }
+    )

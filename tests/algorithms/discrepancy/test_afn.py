@@ -1,0 +1,56 @@
+"""AFN: every row is pushed outwards by the same force, and norms of both domains grow."""
+
+import numpy as np
+import pytest
+import torch
+
+import adaptation_checks
+import shifts
+from transferkit import AFN, DeepSourceOnly, Domain
+from transferkit.engine.alignment import Joint
+from transferkit.engine.objective import Stream
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
+SHIFT = shifts.offset(0)
+
+
+def fitted(cls=AFN, **params):
+    given = {"training": adaptation_checks.training(n_epochs=15), **params}
+    return cls(**adaptation_checks.settings(given)).fit(SHIFT.X, SHIFT.y, target=Domain(SHIFT.Xt))
+
+
+@pytest.mark.parametrize("delta", [1.0, 0.3])
+def test_the_force_is_the_same_on_every_row(delta):
+    """A gradient of length 2 * delta / n towards the origin, so that a descent leads away from it."""
+    torch.manual_seed(0)
+    z = torch.cat([torch.randn(4, 3), torch.randn(6, 3) * 100]).requires_grad_()
+    source, target = Stream(None, None, torch.arange(4)), Stream(None, None, torch.arange(6))
+    found = AFN(delta=delta)._term(None)(Joint(z, z, source, target), 0.5)
+    assert found["loss"].item() == pytest.approx(2 * delta**2, rel=1e-3)
+    assert found["norm_target"].item() == pytest.approx(z[4:].norm(dim=1).mean().item())
+    found["loss"].backward()
+    n = torch.tensor([4.0] * 4 + [6.0] * 6)[:, None]
+    expected = -2 * delta * z.detach() / z.detach().norm(dim=1, keepdim=True) / n
+    torch.testing.assert_close(z.grad, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_row_of_zeros_has_no_direction_and_no_gradient():
+    z = torch.zeros(4, 3, requires_grad=True)
+    rows = Stream(None, None, torch.arange(2))
+    AFN()._term(None)(Joint(z, z, rows, rows), 0.5)["loss"].backward()
+    assert torch.equal(z.grad, torch.zeros(4, 3))
+
+
+def test_norms_grow_in_both_domains():
+    """Most in the target, whose features are the smaller ones in a network of the source: the paper's observation."""
+    plain, grown = (
+        [np.linalg.norm(fitted(trade_off=t).transform(X), axis=1).mean() for X in (SHIFT.X, SHIFT.Xt)]
+        for t in (0.0, 0.05)
+    )
+    assert plain[1] < 0.5 * plain[0]
+    assert grown[0] > 1.05 * plain[0]
+    assert grown[1] > 2 * plain[1]
+
+
+def test_an_offset_domain_is_recognised():
+    assert fitted().score(SHIFT.Xt, SHIFT.yt) > fitted(DeepSourceOnly).score(SHIFT.Xt, SHIFT.yt) + 0.1
