@@ -69,7 +69,9 @@ def training(**params: Any) -> Training:
 def settings(own: Mapping[str, Any], params: Collection[str]) -> dict[str, Any]:
     """A method's cheap settings with the source model in the place of its kind, and with source data where it takes any."""
     kind = KINDS[kind_name(own)]
-    given = {"training": training()} if "training" in params else {}  # one that adapts batch by batch has settings of its own
+    given = (
+        {"training": training()} if "training" in params else {}
+    )  # one that adapts batch by batch has settings of its own
     found = {**given, **own, "source": kind.learned()}
     if "source_data" in params:
         X, learned, _, _ = kind.rows(40, 50)

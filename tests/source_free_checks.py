@@ -249,7 +249,7 @@ def check_online_batches(subject: Subject) -> None:
     model = made(subject, copy.deepcopy(source), batch_size=30)
     for k in range(0, 90, 30):
         assert model.partial_fit(shift.Xt[k : k + 30]) is model, "partial_fit must return self"
-    assert model.n_batches_ == whole.n_batches_ == 3
+    assert model.n_batches_ == whole.n_batches_ == 3, "batches are counted from the first"
     assert_same(model, whole, shift.Xt, "batch by batch must be as at once")
 
 
@@ -268,7 +268,7 @@ def check_online_history(subject: Subject) -> None:
     """Every batch is in the history, with what can be known without labels."""
     shift, source = world()
     model = made(subject, source, batch_size=30).fit(shift.Xt)
-    assert [row["batch"] for row in model.history_] == [1, 2, 3]
+    assert [row["batch"] for row in model.history_] == [1, 2, 3], "every batch is in the history"
     for row in model.history_:
         assert {"target/entropy", "target/largest_share", "rolled_back"} <= row.keys()
         assert np.isfinite(list(row.values())).all()
@@ -280,7 +280,8 @@ def check_trained_history(subject: Subject) -> None:
     model = fit(subject, training=networks.training(n_epochs=3))
     assert [row["epoch"] for row in model.history_] == [1, 2, 3]
     for row in model.history_:
-        assert {"target/entropy", "target/diversity", "target/largest_share", "train/loss"} <= row.keys()
+        watched = {"target/entropy", "target/diversity", "target/largest_share", "train/loss"}
+        assert watched <= row.keys(), "an epoch must say what is known without labels"
         assert np.isfinite(list(row.values())).all()
     assert np.isclose(sum(model.facts_["target_shares"]), 1)
     assert np.isclose(sum(model.facts_["target_shares_before"]), 1)

@@ -18,7 +18,7 @@ _HOMES = {
     "TrainingError": "core.errors",
     "TransferError": "core.errors",
     "TransferPipeline": "core.compose",
-    "TransferTask": "pipeline.define",
+    "TransferTask": "pipeline.task",
     "TransferWarning": "core.errors",
     "Vote": "core.vote",
     "from_sample_domain": "core.sample_domain",

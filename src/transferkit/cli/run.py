@@ -85,16 +85,14 @@ def print_result(result: Any, as_json: bool) -> None:
         print_json(dict(result.facts))
         return
     from rich.markup import escape
-    from rich.panel import Panel
 
-    from ..report.console import summary_table
+    from ..report.console import summary_table, verdict_panel
 
     console = out()
-    adapted = result.facts["verdict"]["adapted"]
     console.print(summary_table(result.facts))
     for note in result.facts["prepare"]["notes"][:5]:
         console.print(f"note: {escape(note)}", style="dim")
-    console.print(Panel(escape(result.facts["verdict"]["sentence"]), border_style="green" if adapted else "yellow"))
+    console.print(verdict_panel(result.facts))
     console.print(f"report      {escape(str(result.report))}", soft_wrap=True)
     console.print(f"all of it   {escape(str(result.folder))}", soft_wrap=True)
 
@@ -121,12 +119,27 @@ def run(
         int | None,
         typer.Option("--jobs", "-j", help="Candidates fitted at a time; one a core without it. Networks: always one."),
     ] = None,
+    assume: Annotated[
+        str,
+        typer.Option(
+            "--assume",
+            help="What holds of the target's class shares: nothing; same-priors (roughly the source's); label-shift (they"
+            " moved, and nothing else).",
+        ),
+    ] = "nothing",
+    target_shares: Annotated[
+        str | None, typer.Option("--target-shares", help="The target's class shares, where you know them: a=0.3,b=0.7.")
+    ] = None,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run; a new one under runs/ without it.")
     ] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="With --resume: the run's label_next.csv with its column label filled in."),
+    ] = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Walk the six steps: read, prepare, select, train, evaluate against baselines, analyse.
@@ -154,12 +167,22 @@ def run(
       transferkit run flowers.zip -m feature_extraction --model "file:weights.safetensors?arch=timm:mobilenetv2_100"
 
       transferkit run --resume runs/clinic
+
+      transferkit run lab.csv clinic.csv --label diagnosis --assume same-priors
+
+      transferkit run lab.csv clinic.csv --label diagnosis --target-shares ill=0.1,well=0.9
+
+      transferkit run --resume runs/clinic --labels runs/clinic/label_next.csv
     """
     from ..pipeline.run import free_folder
     from ..pipeline.run import run as six_steps
 
     limit = seconds(budget)
     task = None
+    if labels is not None and resume is None:
+        raise typer.BadParameter(
+            "goes with --resume: labels are asked for by a run that is done", param_hint="--labels"
+        )
     if resume is None:
         task = task_from(
             domains or [],
@@ -178,6 +201,8 @@ def run(
             jobs=-1 if jobs is None else jobs,
             budget=limit,
             strict=strict,
+            assume=assume,
+            target_shares=None if target_shares is None else [s.strip() for s in target_shares.split(",")],
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
     else:
@@ -193,12 +218,14 @@ def run(
             epochs,
             method,
             folder,
+            target_shares,
+            None if assume == "nothing" else assume,
             seed or None,
             strict or None,
         ]
         if any(v is not None and v != [] for v in given) or (kind, target_labels) != ("auto", "auto"):
             raise typer.BadParameter(
-                "goes with --budget, --jobs and --json only: a run has its own options", param_hint="--resume"
+                "goes with --labels, --budget, --jobs and --json only: a run has its own options", param_hint="--resume"
             )
         from ..pipeline.define import TransferTask
 
@@ -214,6 +241,7 @@ def run(
                 task,
                 out=folder,
                 resume=resume is not None,
+                labels=labels,
                 command=command_line() if resume is None else None,
                 progress=progress,
             )

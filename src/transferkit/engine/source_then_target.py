@@ -17,7 +17,7 @@ __all__ = ["SourceThenTarget"]
 
 
 class SourceThenTarget(Objective):
-    """Which phase an update is in follows from the share of the training that is done, so that any update can be resumed.
+    """The phase of an update follows from the share of the training that is done, so that any update can be resumed.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SourceThenTarget(Objective):
     first : Network
         The network as it was at the end of the first phase, in evaluation mode.
     started : int64 tensor of shape ()
-        1 where `first` is that already; a buffer, so that checkpoints keep it, and a number, so that it can be averaged.
+        1 where `first` is that already; a buffer, for checkpoints, and a number, for averages of weights.
 
     Notes
     -----

@@ -22,6 +22,7 @@ from ..report.html import render
 from ..report.model_card import model_card
 from .define import Defined
 from .evaluate import METRIC, Evaluated
+from .guard import label_sheet
 from .prepare import Prepared
 from .select import Selected
 
@@ -88,18 +89,29 @@ def _describe(estimator: Any) -> str:
 
 def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated) -> list[str]:
     steps = []
-    if not prepared.target.mask.any():
-        n = 3 * len(prepared.classes) if prepared.classes is not None else 10
+    guard = evaluated.guard
+    disputed = guard.get("disputed") or {}
+    for reading in guard.get("readings") or ():
+        steps.append(f"If so: {reading['assumption']} {reading['do']}")
+    if disputed.get("n") and not guard.get("labels"):
         steps.append(
-            f"Label a few target rows ({n} would do: three a class) and run again with --target-labels few:"
-            if prepared.classes is not None
-            else f"Measure a few target values ({n} would do) and run again with --target-labels few:"
+            f"Label the first {disputed['labels_needed']} rows of label_next.csv, on which the two models differ, and go on"
+            " with transferkit run --resume RUN --labels label_next.csv: about so many settle it."
         )
-        steps[-1] += " even so few decide better than any label-free evidence."
+    if prepared.target.mask.any():
+        steps.append(
+            f"The known labels tested {guard['proposal']} only; the other candidates stand for comparison."
+            " To test another method, name it alone with --method."
+        )
+    elif prepared.classes is None:
+        steps.append(
+            "Measure a few target values (10 would do) and run again with --target-labels few:"
+            " even so few decide better than any label-free evidence."
+        )
     else:
         steps.append(
-            f"The known labels tested {evaluated.guard['proposal']} only; the other candidates stand for comparison."
-            " To test another method, name it alone with --method."
+            f"Or label {3 * len(prepared.classes)} target rows, three a class, and run again with --target-labels few: trained"
+            " on and tested with, they decide better than any label-free evidence."
         )
     failed = [c["id"] for c in evaluated.candidates if c["status"] == "failed"]
     if failed:
@@ -163,6 +175,9 @@ def write(
     predicted = evaluated.predictions[evaluated.winner.candidate.id]
     names = prepared.names
     atomic_write(folder / "predictions.csv", predictions_csv(predicted, proba, prepared.classes, names))
+    sheet = label_sheet(facts["guard"])
+    if sheet is not None:
+        atomic_write(folder / "label_next.csv", sheet)
     atomic_write(folder / "MODEL_CARD.md", model_card(facts))
     atomic_write(folder / "report.html", render(facts, picture))
     atomic_write(folder / "run.json", json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..core.errors import TransferError
 from ..core.protocols import Array
 from ..ops.accuracy_estimate import estimate_accuracy
 from .define import TransferTask
-from .guard import Choice, choose
+from .guard import Choice, choose, settle
 from .prepare import HeldBack, Prepared
 from .select import ANCHOR
 from .strict_json import plain
@@ -56,8 +56,10 @@ class Evaluated:
     predictions: dict[str, Array]
 
 
-def evaluate(trained: Sequence[Trained], prepared: Prepared, task: TransferTask) -> Evaluated:
-    """Choose, estimate, score.
+def evaluate(
+    trained: Sequence[Trained], prepared: Prepared, task: TransferTask, labels: Mapping[int, str] | None = None
+) -> Evaluated:
+    """Choose, estimate, score; `labels` are those of disputed rows that were asked for, by target row.
 
     Raises
     ------
@@ -71,7 +73,10 @@ def evaluate(trained: Sequence[Trained], prepared: Prepared, task: TransferTask)
         )
     with threadpool_limits(limits=1):
         # Held-back labels are not even at hand where the choice is made.
-        choice = choose(trained, anchor, replace(prepared, held_back=None), task)
+        blind = replace(prepared, held_back=None)
+        choice = choose(trained, anchor, blind, task)
+        if labels:
+            choice = settle(choice, anchor, blind, labels)
         seed = task.seed
         # A proposal made of candidates stands among them from here on.
         trained = [*trained, *([] if choice.proposal in trained else [choice.proposal])]

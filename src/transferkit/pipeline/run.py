@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..core.errors import DataError
+from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write, make_folder
 from . import tuning
 from .analyse import SCHEMA, deployable, embedding, facts_of, write
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
+from .guard import check_labels, merge_labels, write_labels
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
 from .select import select
@@ -62,6 +63,7 @@ def run(
     *,
     out: Path | str | None = None,
     resume: bool = False,
+    labels: Path | str | None = None,
     command: str | None = None,
     progress: Progress = silent,
 ) -> RunResult:
@@ -75,6 +77,9 @@ def run(
         The run's folder; None is a new folder under ``runs/``.
     resume : bool, default=False
         Go on in `out` where a run of the same task and data stopped.
+    labels : path, optional
+        With `resume`: a CSV file with columns ``row`` and ``label``, such as the run's own ``label_next.csv`` filled in. The
+        labels settle whether the proposal replaces source-only; they are kept in the folder and need not be given again.
     command : str, optional
         How the report says the run was started.
     progress : callable, default=silent
@@ -104,6 +109,8 @@ def run(
     'classification'
     """
     folder = free_folder("run") if out is None else Path(out)
+    if labels is not None and not resume:
+        raise ParamError("run: labels must go with resume=True: they are asked for by a run that is done.")
     if resume:
         kept = _read_state(folder)
         task = TransferTask.from_toml(folder / "run.toml") if task is None else task
@@ -143,7 +150,8 @@ def run(
                 _claim(folder, json.dumps(state, default=str))
                 _write_task(folder, task)
 
-        walk = _Walk(task, defined, folder, command or "transferkit.run(task)", begin, tell, progress)
+        given = _labels(folder, labels, prepared) if resume else {}
+        walk = _Walk(task, defined, folder, command or "transferkit.run(task)", begin, tell, progress, given)
         if isinstance(prepared, Prepared):
             facts, model = _between_domains(walk, prepared)
         else:
@@ -166,6 +174,7 @@ class _Walk:
     begin: Callable[[], None]  # claims the folder, once there is something to do
     tell: Callable[[str], None]
     progress: Progress
+    labels: Mapping[int, str]  # of target rows, asked for by an earlier call
 
 
 def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], Any]:
@@ -182,7 +191,7 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
         seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress,
     )  # fmt: skip
     walk.tell("evaluate")
-    evaluated = evaluate(trained, prepared, task)
+    evaluated = evaluate(trained, prepared, task, walk.labels)
     walk.tell("analyse")
     facts = facts_of(walk.defined, prepared, selected, evaluated, walk.command)
     write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
@@ -205,6 +214,25 @@ def _from_model(walk: _Walk, prepared: tuning.Tuning) -> tuple[dict[str, Any], A
     facts = tuning.facts_of(walk.defined, prepared, selected, trained, evaluated, walk.command)
     tuning.write(folder, facts, tuning.pictures(prepared, selected, evaluated, task.seed), prepared, evaluated)
     return facts, evaluated.model, seconds_of(home, selected.candidates)
+
+
+def _labels(folder: Path, new: Path | str | None, prepared: Prepared | tuning.Tuning) -> Mapping[int, str]:
+    """Labels of disputed rows from earlier calls and from this one; kept in the folder."""
+    kept = folder / "labels.csv"
+    if new is not None and not isinstance(prepared, Prepared):
+        raise DataError(f"{folder}: labels must be for a run between domains. Got a run from a model.")
+    files = [f for f in (kept if kept.exists() else None, None if new is None else Path(new)) if f is not None]
+    if not files or not isinstance(prepared, Prepared):
+        return {}
+    if prepared.kind != "classification" or prepared.target.mask.any():
+        raise DataError(f"{folder}: labels must be for a classification without known target labels.")
+    found = merge_labels(files, prepared.target.n_samples)
+    if new is not None:
+        if not found:
+            raise DataError(f"{new}: the column label must be filled in for a row or more. Got only empty ones.")
+        check_labels(found, prepared)
+        atomic_write(kept, write_labels(found))
+    return found
 
 
 def free_folder(name: str, under: Path | str = "runs") -> Path:

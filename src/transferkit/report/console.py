@@ -1,4 +1,4 @@
-"""Tables for the terminal: the candidates of a run, and the gap between two domains."""
+"""For the terminal: the verdict of a run, its candidates, and the gap between two domains."""
 
 from __future__ import annotations
 
@@ -8,16 +8,45 @@ from typing import Any
 from rich import get_console
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from . import words
+from .decision import BADGES, assumed, decision_view, state_of
 
-__all__ = ["gap_table", "summary_table"]
+__all__ = ["gap_table", "summary_table", "verdict_panel"]
+
+_COLOURS = {"adapt": "green", "keep": "blue", "ambiguous": "magenta"}
 
 
 def _safe(text: Any) -> str:
     return escape(words.clean(text))
+
+
+def verdict_panel(facts: Mapping[str, Any]) -> Panel:
+    """The verdict, what it assumes, and, where it is ambiguous, both readings and how labels would settle it.
+
+    Parameters
+    ----------
+    facts : mapping
+        The content of ``run.json``.
+    """
+    view, state = decision_view(facts), state_of(facts)
+    parts: list[RenderableType] = [_safe((facts.get("verdict") or {}).get("sentence"))]
+    if view["state"] and assumed(facts):
+        parts.append(f"[dim]{_safe(assumed(facts))}[/dim]")
+    for letter, reading in zip("ABCDEFGH", view["readings"]):
+        parts.append(f"\n[bold]If {letter}:[/bold] {_safe(reading['assumption'])} {_safe(reading.get('then'))}")
+        if reading.get("do"):
+            parts.append(f"      [bold]then:[/bold] {_safe(reading['do'])}")
+    needed = words.finite(view["disputed"].get("labels_needed"))
+    if state == "ambiguous" and view["label_next"] and needed:
+        asked = words.plural(int(needed), "label")
+        parts.append(f"\nAbout {asked} on the rows in dispute would settle it: fill in label_next.csv, then --resume.")
+    colour = _COLOURS.get(state or "", "white")
+    title = f"[bold {colour}]{BADGES[view['state']]}[/]" if view["state"] else None
+    return Panel(Group(*parts), title=title, title_align="left", border_style=colour)
 
 
 def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = None) -> Table:

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import words
 from .charts import MOST_CLASSES, MOST_ROWS, all_charts, candidate_name, shown_classes
+from .decision import decision_view, proposal_name
 from .learning import learning_view
 
 __all__ = ["render"]
@@ -34,7 +35,8 @@ def render(
         points; ``source_labels``, ``target_labels`` (predicted) and the ``method`` that made the picture.
     examples : sequence of mapping, optional
         Rows with their ``name``, what is ``predicted``, the ``truth`` (or None), and ``text``, or an ``image`` as a data URI
-        with ``width`` and ``height``.
+        with ``width`` and ``height``. One with the number of its ``row`` is shown only where that row stands among those to
+        label next.
 
     Returns
     -------
@@ -72,7 +74,9 @@ def render(
     }  # fmt: skip
     template = env.get_template("report.html.j2")
     page = template.render(
-        **_view(facts), charts=charts, embedding=embedding or {}, examples=examples or [],
+        **_view(facts), charts=charts, embedding=embedding or {},
+        examples=[e for e in examples or () if "row" not in e],
+        row_examples={e["row"]: e for e in examples or () if "row" in e},
         colour_classes=colour_classes, policy=policy,
         chart_json=Markup(_json(list(charts.values()))), style=Markup(style), scripts=scripts,
     )  # fmt: skip
@@ -95,7 +99,7 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "interval": lambda value: words.interval(value, name), "candidate_name": candidate_name,
         "fitted": fitted, "unfitted": [c for c in candidates if c.get("status", "fitted") != "fitted"],
         "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "validation", "score")},
-        **learning_view(facts),
+        **learning_view(facts), **decision_view(facts),
         "gap_words": words.gap_in_words(gap), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
         "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],
@@ -121,16 +125,26 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     plain = anchor.get("class") if by_model and anchor.get("model") != "from scratch" else None
     without = f"with {words.clean(plain)}" if plain else "from scratch" if by_model else "without adapting"
     kept = "trained from scratch" if by_model else "the source's model, kept"
-    rows = []
-    for label, value, ends, kind in (
-        (without, verdict.get("baseline"), anchor.get(f"{key}_interval"), "before"),
-        (
-            f"with {words.clean(winner.get('class')) or 'adapting'}" if verdict.get("adapted") else kept,
-            verdict.get("expected"), verdict.get("expected_interval"), "after",
-        ),
-    ):  # fmt: skip
-        if words.finite(value) is not None and (kind == "after" or verdict.get("adapted")):
-            rows.append({"label": label, "value": float(value), "ends": words.interval_of(ends), "kind": kind})
+    chosen = {
+        "label": f"with {words.clean(winner.get('class')) or 'adapting'}" if verdict.get("adapted") else kept,
+        "value": verdict.get("expected"), "ends": verdict.get("expected_interval"), "kind": "after",
+    }  # fmt: skip
+    if verdict.get("adapted"):
+        before = {"value": verdict.get("baseline"), "ends": anchor.get(f"{key}_interval")}
+        rows = [{**before, "label": without, "kind": "before"}, chosen]
+    else:
+        refused = by_id.get(guard.get("proposal")) or {}
+        # Without labels, a guess at what the refused model reaches would claim to know what the verdict leaves open.
+        shown = key == "score" and not by_model and proposal_name(facts)
+        rows = [chosen, {
+            "label": f"with {words.clean(refused.get('class'))}, not used", "value": refused.get("score") if shown else None,
+            "ends": refused.get("score_interval"), "kind": "before",
+        }]  # fmt: skip
+    rows = [
+        {**r, "value": value, "ends": words.interval_of(r["ends"])}
+        for r in rows
+        if (value := words.finite(r["value"])) is not None
+    ]
     if not rows:
         return None
     everything = [v for r in rows for v in (r["value"], *(r["ends"] or ()))]

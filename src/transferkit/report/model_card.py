@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import words
+from .decision import BADGES, assumed, decision_view, proposal_name
 
 __all__ = ["model_card"]
 
@@ -44,7 +45,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
         ["## Intended use", _use(task, target)],
         ["## Data", *_data(task, facts.get("prepare") or {})],
         ["## The source model", _source_model(facts)],
-        ["## How it was chosen", *_choice(guard, winner, candidates)],
+        ["## How it was chosen", *_decision(facts), *_choice(guard, winner, candidates)],
         ["## What was measured", *_measured(facts)],
         ["## Limits", *_limits(facts)],
         ["## How it was made", *_made(facts)],
@@ -114,12 +115,30 @@ def _source_model(facts: Mapping[str, Any]) -> str:
     return _list([*lines, *map(_safe, rule.get("says") or ())])
 
 
+def _decision(facts: Mapping[str, Any]) -> list[str]:
+    view = decision_view(facts)
+    if not view["state"]:
+        return []
+    readings = [
+        f"If: {_safe(r['assumption'])} Then: {_safe(r.get('then'))} {_safe(r.get('do'))}".rstrip()
+        for r in view["readings"]
+    ]
+    disputed = view["disputed"]
+    differ = ""
+    if disputed and proposal_name(facts):
+        share = words.finite(disputed.get("share"))
+        differ = f"{_safe(proposal_name(facts))} and source-only differ on {words.plural(disputed['n'], 'row')} of the target"
+        differ += f" ({words.percent(share, 0)})." if share is not None else "."
+    verdict = f"{BADGES[view['state']]}. {_safe(assumed(facts))}".strip()
+    return [verdict, _list(readings), differ]
+
+
 def _choice(guard: Mapping[str, Any], winner: Mapping[str, Any], candidates: list[Mapping[str, Any]]) -> list[str]:
     params = words.params_text(winner.get("params"))
     fitted = [c for c in candidates if c.get("status", "fitted") == "fitted"]
     checks = [
         f"{'passed' if c.get('passed') else 'not passed'}: {_safe(words.word(c.get('check')))} ({words.number(c.get('value'))}"
-        + (f", threshold {words.number(c['threshold'])}" if c.get("threshold") is not None else "")
+        + (f", limit {words.number(c['threshold'])}" if c.get("threshold") is not None else "")
         + f"). {_safe(c.get('says'))}".rstrip()
         for c in guard.get("checks") or ()
     ]
@@ -177,6 +196,9 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         lines.append("The numbers come from the rows that the choice was made on, so they flatter it a little.")
     elif verdict.get("basis") not in (None, "held-back labels"):
         lines.append("No target label has confirmed these numbers.")
+    mode = (facts.get("guard") or {}).get("mode")
+    if mode in ("same-priors", "label-shift", "target-shares"):
+        lines.append(_safe(assumed(facts)))
     lost = [
         _safe(r.get("class"))
         for r in facts.get("per_class") or ()

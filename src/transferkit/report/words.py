@@ -140,9 +140,14 @@ def domains(facts: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def evidence_first(candidates: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
-    """Fitted candidates, most evidence first, those without evidence last."""
+    """Fitted candidates: what was made of the others first, then most evidence first, those without evidence last."""
     fitted = [c for c in candidates or () if c.get("status", "fitted") == "fitted"]
-    return sorted(fitted, key=lambda c: (finite(c.get("evidence")) is None, -(finite(c.get("evidence")) or 0.0)))
+
+    def place(c: Mapping[str, Any]) -> tuple[bool, bool, float]:
+        evidence = finite(c.get("evidence"))
+        return c.get("paradigm") != "ensemble", evidence is None, -(evidence or 0.0)
+
+    return sorted(fitted, key=place)
 
 
 def any_has(candidates: Iterable[Mapping[str, Any]], key: str) -> bool:

@@ -1,4 +1,4 @@
-"""ADDA: first the source alone, then a critic and an encoder on inverted labels, with the source's encoder and head held."""
+"""ADDA: the source alone, then a critic and an encoder on inverted labels; source encoder and head stand still."""
 
 import torch
 from torch.nn import functional

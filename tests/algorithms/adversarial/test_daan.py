@@ -7,7 +7,7 @@ import torch
 import adaptation_checks
 import shifts
 from transferkit import DAAN, DeepSourceOnly, Domain
-from transferkit.algorithms.adversarial.daan import _Critics, dynamic_factor
+from transferkit.algorithms.adversarial.daan import _Critics, _dynamic_factor
 from transferkit.engine.alignment import Joint
 from transferkit.engine.objective import Stream
 from transferkit.ops.nn.discriminator import Discriminator, domain_loss
@@ -41,10 +41,10 @@ def test_the_loss_is_that_of_both_kinds_of_critics():
 
 
 def test_the_factor_is_the_local_share_of_the_distances():
-    assert dynamic_factor(torch.tensor([2.0, 2.0])).item() == pytest.approx(0.5)
-    assert dynamic_factor(torch.tensor([3.0, 1.0])).item() == pytest.approx(0.25)
-    assert dynamic_factor(torch.tensor([-1.0, 1.0])).item() == 1
-    assert dynamic_factor(torch.tensor([-1.0, 0.0])).item() == 0.5
+    assert _dynamic_factor(torch.tensor([2.0, 2.0])).item() == pytest.approx(0.5)
+    assert _dynamic_factor(torch.tensor([3.0, 1.0])).item() == pytest.approx(0.25)
+    assert _dynamic_factor(torch.tensor([-1.0, 1.0])).item() == 1
+    assert _dynamic_factor(torch.tensor([-1.0, 0.0])).item() == 0.5
 
 
 def test_it_is_renewed_with_every_epoch_from_the_one_before():

@@ -1,4 +1,4 @@
-"""Domain confusion: the critic and the network each descend on their own loss; soft labels follow the source's classes."""
+"""Domain confusion: critic and network descend on their own losses; soft labels follow the source's classes."""
 
 import math
 

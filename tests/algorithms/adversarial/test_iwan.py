@@ -1,4 +1,4 @@
-"""IWAN: what each of two critics, the encoder and the held head get, and weights that find the classes the target lacks."""
+"""IWAN: what two critics, the encoder and the held head get, and weights that find the classes the target lacks."""
 
 import pytest
 import torch

@@ -47,6 +47,7 @@ def test_rows_of_a_new_class_are_told():
     closed = fitted(unknown=None)
     assert closed.classes_.tolist() == [0, 1]
     assert closed.predict_proba(SHIFT.Xt).shape == (120, 2)
+    assert fitted(NUMBERS == 0, unknown=None, n_epochs=1).predict(SHIFT.Xt).dtype == bool
     open_logits = model.decision_function(SHIFT.Xt)[:, :2]
     np.testing.assert_allclose(closed.decision_function(SHIFT.Xt), open_logits, atol=1e-5)
 

@@ -84,5 +84,5 @@ def test_texts_cannot_be_moved_a_little():
     class Fit:
         backbone = Backbone()
 
-    with pytest.raises(DomainError, match=r"VADA\.fit: X must be rows that can be moved"):
+    with pytest.raises(DomainError, match=r"VADA\.fit: X must be numbers, which can be moved"):
         small(VADA)._objective(Fit())

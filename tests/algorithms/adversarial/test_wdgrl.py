@@ -37,7 +37,7 @@ def test_the_penalty_of_a_plane_is_its_slope_minus_one_squared(w):
 
 
 def test_the_critic_finds_the_length_of_a_translation():
-    """The distance W of a cloud and its translate is the translation's length; the penalty lets slopes be 1 + W / (2 gamma)."""
+    """The distance W of a cloud and its translate is the way between; the penalty lets slopes be 1 + W / (2 gamma)."""
     torch.manual_seed(0)
     z = torch.randn(32, 2)
     critic = Discriminator(2, 32, batch_norm=False)

@@ -8,7 +8,7 @@ from torch.nn import functional
 import adaptation_checks
 import shifts
 from transferkit import DeepSourceOnly, Domain, ReweightedDANN
-from transferkit.algorithms.co_adaptation.reweighted_dann import _Reweighted, likeness
+from transferkit.algorithms.co_adaptation.reweighted_dann import _Reweighted, _likeness
 from transferkit.engine.backbones import load_backbone
 from transferkit.engine.labels import find_labels
 from transferkit.engine.network import Network
@@ -37,9 +37,9 @@ def parts(**params):
 def test_weights_are_how_much_a_row_looks_like_the_targets():
     logits = torch.tensor([2.0, 0.0, -1.0])
     chance = 1 - 1 / (1 + np.exp(-logits.numpy()))
-    np.testing.assert_allclose(likeness(logits), chance / chance.mean(), rtol=1e-6)
-    np.testing.assert_allclose(likeness(torch.full((4,), 1.7)), np.ones(4))
-    assert torch.isfinite(likeness(torch.full((4,), 500.0))).all()
+    np.testing.assert_allclose(_likeness(logits), chance / chance.mean(), rtol=1e-6)
+    np.testing.assert_allclose(_likeness(torch.full((4,), 1.7)), np.ones(4))
+    assert torch.isfinite(_likeness(torch.full((4,), 500.0))).all()
 
 
 @pytest.mark.parametrize("weigh_task", [True, False])
@@ -48,7 +48,7 @@ def test_every_part_gets_the_gradient_of_its_own_loss(weigh_task):
     network, params = objective.network, dict(objective.named_parameters())
     ours = torch.autograd.grad(objective.steps()[0].loss(batch, 0.3)["loss"], list(params.values()))
     z = network.features(torch.cat([batch["source"].x, batch["target"].x]))
-    w = likeness(objective.weigher(z)[:8])
+    w = _likeness(objective.weigher(z)[:8])
     each = functional.cross_entropy(network.head(z[:8]), batch["source"].y, reduction="none")
     task = (w * each).mean() if weigh_task else each.mean()
     d = objective.critic(z)

@@ -6,7 +6,7 @@ import torch
 
 import adaptation_checks
 from transferkit import DAREGRAM, DeepSourceOnly, Domain
-from transferkit.algorithms.discrepancy.dare_gram import _n_main, inverse_gram_distance
+from transferkit.algorithms.discrepancy.dare_gram import _n_main, _inverse_gram_distance
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 
@@ -26,14 +26,14 @@ def test_it_is_the_formula_on_the_gram_matrices(n, threshold):
     k = max(last)
     inverses = [np.linalg.pinv(g, rcond=(e[k - 1] + e[k]) / 2 / e[0], hermitian=True) for g, e in zip(grams, values)]
     cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(inverses[0].T, inverses[1].T)]
-    angle, scale = inverse_gram_distance(torch.tensor(Z[0]), torch.tensor(Z[1]), threshold)
+    angle, scale = _inverse_gram_distance(torch.tensor(Z[0]), torch.tensor(Z[1]), threshold)
     assert angle.item() == pytest.approx(1 - np.mean(cosines), rel=1e-6)
     assert scale.item() == pytest.approx(np.linalg.norm(values[0][:k] - values[1][:k]) / k, rel=1e-6)
 
 
 def test_equal_features_in_any_order_are_at_no_distance():
     a = torch.randn(10, 4, requires_grad=True)
-    angle, scale = inverse_gram_distance(a, a[torch.randperm(10)], 0.9)
+    angle, scale = _inverse_gram_distance(a, a[torch.randperm(10)], 0.9)
     assert angle.item() == pytest.approx(0, abs=1e-5)
     assert scale.item() == pytest.approx(0, abs=1e-4)
     (angle + scale).backward()
@@ -43,7 +43,7 @@ def test_equal_features_in_any_order_are_at_no_distance():
 def test_the_gradient_is_that_of_the_truncated_inverse():
     torch.manual_seed(0)
     a, b = torch.randn(9, 4, dtype=torch.float64, requires_grad=True), torch.randn(9, 4, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda z: inverse_gram_distance(z, b, 0.9), a)
+    assert torch.autograd.gradcheck(lambda z: _inverse_gram_distance(z, b, 0.9), a)
 
 
 def test_the_number_of_eigenvalues():

@@ -8,7 +8,7 @@ from scipy.linalg import subspace_angles
 import adaptation_checks
 import shifts
 from transferkit import RSD, Domain, ParamError
-from transferkit.algorithms.discrepancy.rsd import subspace_distance
+from transferkit.algorithms.discrepancy.rsd import _subspace_distance
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 
@@ -22,7 +22,7 @@ def test_it_is_the_sum_of_the_sines_of_scipys_angles():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(5, 20)), rng.normal(size=(5, 20))
     expected = np.sin(subspace_angles(a.T, b.T)).sum()
-    distance, mismatch = subspace_distance(torch.tensor(a), torch.tensor(b))
+    distance, mismatch = _subspace_distance(torch.tensor(a), torch.tensor(b))
     assert distance.item() == pytest.approx(expected, rel=1e-6)
     bases = [np.linalg.svd(z.T, full_matrices=False)[0] for z in (a, b)]
     left, _, right = np.linalg.svd(bases[0].T @ bases[1])
@@ -31,17 +31,17 @@ def test_it_is_the_sum_of_the_sines_of_scipys_angles():
 
 def test_the_scale_of_the_features_does_not_matter():
     a, b = torch.randn(5, 20), torch.randn(5, 20)
-    for one, two in zip(subspace_distance(a, b), subspace_distance(7 * a, 0.2 * b)):
+    for one, two in zip(_subspace_distance(a, b), _subspace_distance(7 * a, 0.2 * b)):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
 def test_equal_spaces_are_at_no_distance_and_orthogonal_ones_at_the_rank():
     a = torch.randn(4, 12, requires_grad=True)
-    same, _ = subspace_distance(a, torch.randn(4, 4) @ a)
+    same, _ = _subspace_distance(a, torch.randn(4, 4) @ a)
     assert same.item() == pytest.approx(0, abs=1e-2)
-    far, _ = subspace_distance(torch.eye(12)[:4], torch.eye(12)[4:8])
+    far, _ = _subspace_distance(torch.eye(12)[:4], torch.eye(12)[4:8])
     assert far.item() == pytest.approx(4)
-    (same + sum(subspace_distance(a, a))).backward()
+    (same + sum(_subspace_distance(a, a))).backward()
     assert torch.isfinite(a.grad).all()
 
 
@@ -51,7 +51,7 @@ def test_angles_close():
     def distance(trade_off):
         fitted = model(trade_off=trade_off).fit(shift.X, shift.y, target=Domain(shift.Xt))
         z_s, z_t = (torch.tensor(fitted.transform(X[:30])) for X in (shift.X, shift.Xt))
-        return subspace_distance(z_s, z_t)[0].item(), fitted.score(shift.Xt, shift.yt)
+        return _subspace_distance(z_s, z_t)[0].item(), fitted.score(shift.Xt, shift.yt)
 
     (plain, score), (closed, own) = distance(0.0), distance(0.1)
     assert closed < 0.9 * plain

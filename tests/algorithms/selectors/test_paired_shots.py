@@ -1,14 +1,14 @@
-"""PairedShots: counts wins and losses on labels that were hidden from both, and needs a lead of two."""
+"""PairedShots: counts wins and losses on labels that were hidden from both, and asks the sign test."""
 
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from transferkit import CORAL, Domain, PairedShots, SourceOnly
 from transferkit.algorithms.selectors.paired_shots import _smallest_lead
 from transferkit.core.errors import ParamError
+from transferkit.ops.paired_test import sign_test
 
 
 class Scripted(BaseEstimator):
@@ -41,14 +41,61 @@ def scripted(right_before, right_after, m=9):
     return source, target, *models
 
 
+# Of 9 labels; four decided rows are the fewest that pass (p = 1/32).
 @pytest.mark.parametrize(
-    ("before", "after", "lead"), [([0, 1], [0, 1, 2, 3], 2), ([0], [1, 2, 3], 2), ([0, 1], [2, 3, 4], 1), ([0], [0], 0)]
+    ("before", "after", "lead", "need"),
+    [
+        ([], [1, 2, 3, 4], 4, 4),
+        ([], [1, 2, 3], 3, 5),
+        ([0], [1, 2, 3, 4], 3, 5),
+        ([0], range(1, 9), 7, 7),
+        ([0], [0], 0, 2),
+    ],
 )
-def test_the_score_is_the_lead_minus_one_over_m(before, after, lead):
+def test_the_score_is_positive_from_the_smallest_significant_lead_on(before, after, lead, need):
     source, target, anchor, candidate = scripted(before, after)
-    score = PairedShots(anchor, random_state=0).score(candidate, source, target)
-    assert score == pytest.approx((lead - 1) / 9)
-    assert (score > 0) == (lead >= 2)
+    guard = PairedShots(anchor, random_state=0)
+    score = guard.score(candidate, source, target)
+    assert score == pytest.approx((lead - need + 1) / 9)
+    wins, losses = len(set(after) - set(before)), len(set(before) - set(after))
+    assert (score > 0) == (sign_test(wins, losses) <= 0.05)
+    (check,) = guard.explain(candidate, source, target)
+    assert (check["value"], check["threshold"], check["passed"]) == (lead, need, score > 0)
+
+
+def test_a_stricter_level_lets_less_through():
+    source, target, anchor, candidate = scripted([], [1, 2, 3, 4])
+    passed = [
+        PairedShots(anchor, level=a, random_state=0).score(candidate, source, target) > 0 for a in (0.1, 1 / 32, 0.03)
+    ]
+    assert passed == [True, True, False]
+
+
+def test_numbers_must_also_be_nearer_on_average():
+    """Eight small wins and one large loss: the sign test passes, the mean error does not."""
+    truth = np.arange(9.0)
+
+    class Off(BaseEstimator):
+        def __init__(self, by=()):
+            self.by = by
+
+        def fit(self, X, y=None, *, target, groups=None):
+            return self
+
+        def predict(self, X):
+            rows = X[:, 0].astype(int)
+            return truth[rows] + np.asarray(self.by)[rows]
+
+        def __sklearn_clone__(self):
+            return Off(self.by)
+
+    source, target = Domain(np.arange(3.0)[:, None], truth[:3]), Domain(truth[:, None], truth)
+    anchor = Off([1.0] * 9)
+    for last, passes in ((1.5, True), (30.0, False)):
+        guard = PairedShots(anchor, random_state=0)
+        candidate = Off([0.5] * 8 + [last])
+        assert (guard.score(candidate, source, target) > 0) == passes
+        assert guard.explain(candidate, source, target)[0]["passed"] == passes
 
 
 def test_no_row_is_judged_by_a_model_that_was_shown_its_label():
@@ -105,14 +152,15 @@ def test_the_models_given_stay_as_they_are():
 
 
 def test_smallest_lead_is_that_of_the_sign_test():
-    for n in range(1, 30):
-        lead = _smallest_lead(n, 0.10)
-        if lead > n:
-            assert stats.binomtest(n, n, alternative="greater").pvalue > 0.10
-            continue
-        wins = (n + lead) // 2
-        assert stats.binomtest(wins, n, alternative="greater").pvalue <= 0.10
-        assert wins == 0 or stats.binomtest(wins - 1, n, alternative="greater").pvalue > 0.10
+    for level in (0.05, 0.10):
+        for n in range(30):
+            lead = _smallest_lead(n, level)
+            if lead > n:
+                assert sign_test(n, 0) > level
+                continue
+            wins = (n + lead) // 2
+            assert sign_test(wins, n - wins) <= level
+            assert sign_test(wins - 1, n - wins + 1) > level
 
 
 def test_too_few_labels_keep_the_anchor():

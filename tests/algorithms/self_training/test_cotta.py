@@ -28,7 +28,7 @@ def test_the_loss_by_hand(monkeypatch):
 
 def test_the_teacher_follows_and_predicts():
     shift, source = world()
-    model = CoTTA(source, decay=0.75, restore=0.0, n_views=2, lr=0.01).fit(shift.Xt)
+    model = CoTTA(source, decay=0.75, restore=0.0, n_views=2, lr=0.01, batch_size=90).fit(shift.Xt)
     nets = (model.network_, model.student_, source.network_)
     for teacher, student, start in zip(*(n.parameters() for n in nets)):
         torch.testing.assert_close(teacher, 0.75 * start + 0.25 * student)

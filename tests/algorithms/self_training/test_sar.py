@@ -7,7 +7,7 @@ import torch
 from self_training_toys import batch_of, toy
 from source_worlds import world
 from transferkit import SAR
-from transferkit.algorithms.self_training.sar import moving_names
+from transferkit.algorithms.self_training.sar import _moving_names
 from transferkit.ops.nn.normalisation import affine_parameters
 
 
@@ -41,14 +41,14 @@ def test_the_gradient_is_that_of_the_moved_weights(radius):
 
 def test_the_last_parts_stand_still():
     shift, source = world()
-    assert {n.split(".")[0] for n in moving_names(source.network_, 0)} == {"body", "neck"}
-    assert {n.split(".")[0] for n in moving_names(source.network_, 1)} == {"body"}
-    assert moving_names(source.network_, 9) == moving_names(source.network_, 1), "one part always moves"
+    assert {n.split(".")[0] for n in _moving_names(source.network_, 0)} == {"body", "neck"}
+    assert {n.split(".")[0] for n in _moving_names(source.network_, 1)} == {"body"}
+    assert _moving_names(source.network_, 9) == _moving_names(source.network_, 1), "one part always moves"
     model = SAR(source, lr=0.05, sure=1.0, recover=0.0).fit(shift.Xt)
     moved = {
         name for name, p in model.network_.named_parameters() if not torch.equal(p, source.network_.get_parameter(name))
     }
-    assert moved == set(moving_names(source.network_, 1))
+    assert moved == set(_moving_names(source.network_, 1))
 
 
 def test_no_sure_row_is_no_step():

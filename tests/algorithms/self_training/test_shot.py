@@ -8,7 +8,7 @@ import networks
 from self_training_toys import batch_of, toy
 from source_worlds import world
 from transferkit import SHOT
-from transferkit.algorithms.self_training.shot import centroid_labels
+from transferkit.algorithms.self_training.shot import _centroid_labels
 from transferkit.engine.device import Place
 from transferkit.engine.source_free import whole_pass
 
@@ -31,7 +31,7 @@ def test_the_head_does_not_move():
 def test_the_loss_by_hand():
     fit, objective = ready(trade_off=0.6)
     z, outputs = whole_pass(fit.network, fit.target, fit.place)
-    labels = centroid_labels(z, outputs.softmax(1))
+    labels = _centroid_labels(z, outputs.softmax(1))
     found = objective.steps()[0].loss(batch_of(fit), 0.0)
     outputs = fit.network(fit.Xt)
     p = outputs.softmax(1)
@@ -65,13 +65,13 @@ def test_centroid_labels_are_those_of_the_paper():
 
     y = nearest(np.array([(p[:, [k]] * g).sum(0) / p[:, k].sum() for k in range(3)]))
     y = nearest(np.array([g[y == k].mean(0) for k in range(3)]))
-    np.testing.assert_array_equal(centroid_labels(torch.tensor(z), torch.tensor(p)).numpy(), y)
+    np.testing.assert_array_equal(_centroid_labels(torch.tensor(z), torch.tensor(p)).numpy(), y)
 
 
 def test_a_class_without_rows_is_no_candidate():
     z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     p = torch.tensor([[0.5, 0.1, 0.4], [0.4, 0.1, 0.5]]).repeat(10, 1)
-    assert set(centroid_labels(z, p).tolist()) <= {0, 2}
+    assert set(_centroid_labels(z, p).tolist()) <= {0, 2}
 
 
 def test_rotated_clusters_are_labelled_better_than_by_the_outputs():
@@ -82,4 +82,4 @@ def test_rotated_clusters_are_labelled_better_than_by_the_outputs():
     logits = np.column_stack([-z[:, 0] + 0.0, z[:, 0] + 0.4])
     p = torch.tensor(logits).softmax(dim=1)
     own = (p.argmax(1).numpy() == y).mean()
-    assert (centroid_labels(torch.tensor(z), p).numpy() == y).mean() > own + 0.05
+    assert (_centroid_labels(torch.tensor(z), p).numpy() == y).mean() > own + 0.05

@@ -21,10 +21,12 @@ def test_batches_are_normalised_but_leave_no_trace():
 def test_a_share_of_one_takes_over_the_last_batch():
     net = nn.BatchNorm1d(3)
     x = torch.randn(16, 3) * 4 + 7
-    with pytest.raises(ZeroDivisionError), moving_statistics(net, 1.0):
+    with moving_statistics(net, 1.0):
         net(torch.randn(16, 3))
         net(x)
-        raise ZeroDivisionError
     torch.testing.assert_close(net.running_mean, x.mean(dim=0))
     torch.testing.assert_close(net.running_var, x.var(dim=0))
+    assert net.momentum == 0.1
+    with pytest.raises(ValueError, match="more than 1 value"), moving_statistics(net, 1.0):
+        net(x[:1])
     assert net.momentum == 0.1, "also after an error"

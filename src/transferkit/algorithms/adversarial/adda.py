@@ -1,4 +1,4 @@
-"""ADDA: learn the source first, then train an encoder of the target's own whose features a critic takes for the source's."""
+"""ADDA: learn the source first, then train an encoder of the target's own that a critic takes for the source's."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class _Critics(nn.Module):
     def forward(self, joint: Joint, progress: float) -> Mapping[str, Tensor]:
         epoch = int(progress * self.n_epochs + 1e-6)  # the product may fall short of a whole number
         if epoch != self.epoch:
-            self.factor.copy_(dynamic_factor(self.sums))
+            self.factor.copy_(_dynamic_factor(self.sums))
             self.sums.zero_()
             self.epoch.fill_(epoch)
         z, proba = grad_reverse(joint.z, reversal_weight(progress, self.sharpness)), joint.outputs.softmax(dim=1)
@@ -186,7 +186,7 @@ class _Critics(nn.Module):
         }  # fmt: skip
 
 
-def dynamic_factor(distances: Tensor) -> Tensor:
+def _dynamic_factor(distances: Tensor) -> Tensor:
     """The local critics' share of the A-distances, global and local; 1/2 where neither is above 0."""
     d = distances.clamp(min=0)
     return d[1] / d.sum() if d.sum() > 0 else torch.full_like(d[0], 0.5)

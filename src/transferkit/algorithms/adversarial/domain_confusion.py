@@ -38,7 +38,7 @@ __all__ = ["DomainConfusion"]
 
 
 class DomainConfusion(NetworkAdaptation):
-    """Train features for which a critic of domains gives both the same probability, and carry over how classes resemble each other.
+    """Train features that leave a critic of domains undecided, and carry over how classes resemble each other.
 
     Parameters
     ----------

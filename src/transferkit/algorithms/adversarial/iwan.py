@@ -17,6 +17,7 @@ from ...engine.objective import Objective
 from ...engine.source_then_target import SourceThenTarget
 from ...engine.training import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
+from ...ops.nn.entropy import mean_entropy
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 from ...ops.nn.held import held
 
@@ -39,7 +40,7 @@ __all__ = ["IWAN"]
 
 
 class IWAN(NetworkAdaptation):
-    """Train on the source, hold it, and train a copy of its encoder on the target against a critic of weighted source rows.
+    """Train on the source, and adapt a copy of its encoder to the target against a critic of weighted source rows.
 
     Parameters
     ----------
@@ -188,8 +189,7 @@ class _Weighted(SourceThenTarget):
         done = (progress - self.warm_up) / (1 - self.warm_up)
         logits = self.critic(torch.cat([z_s, grad_reverse(z_t, reversal_weight(done, self.sharpness))])).float()
         transfer = ((w * functional.softplus(-logits[:n])).mean() + functional.softplus(logits[n:]).mean()) / 2
-        log_p = held(self.network.head, z_t).float().log_softmax(dim=1)
-        entropy = -(log_p.exp() * log_p).sum(dim=1).mean()
+        entropy = mean_entropy(held(self.network.head, z_t))
         loss = domain_loss(told, n) + self.weights[0] * transfer + self.weights[1] * entropy
         parts = {"transfer": transfer, "entropy": entropy, "critic": domain_accuracy(logits, n)}
         return {"loss": loss, **parts, "spread": w.std(correction=0)}

@@ -1,4 +1,4 @@
-"""MDD: a second classifier agrees with the first on the source by a margin and differs on the target; features undo that."""
+"""MDD: a second classifier agrees with the first on the source, not on the target, by a margin; features undo that."""
 
 from __future__ import annotations
 

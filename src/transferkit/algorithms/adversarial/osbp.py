@@ -1,4 +1,4 @@
-"""OSBP: a class of its own for target rows that are of no source class, found by playing features against the classifier."""
+"""OSBP: a class of its own for target rows of no source class, found in a game of features against the classifier."""
 
 from __future__ import annotations
 
@@ -127,6 +127,7 @@ class OSBP(NetworkAdaptation):
         ),
     }
     _test_params: ClassVar = {"unknown": None}
+    _known_failures: ClassVar = {"check_adaptation_history": "while it trains it has one class more than the source"}
 
     def __init__(
         self,
@@ -170,7 +171,7 @@ class OSBP(NetworkAdaptation):
         if self.unknown is None:
             assert fit.labels.classes is not None
             k = fit.labels.n_outputs - 1
-            fit.labels = replace(fit.labels, n_outputs=k, classes=fit.labels.classes[:k])
+            fit.labels = replace(fit.labels, n_outputs=k, classes=fit.labels.classes[:k].astype(fit.y.dtype))
             fit.network.head = _without_last(fit.network.head, k)
 
 

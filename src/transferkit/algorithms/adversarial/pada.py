@@ -39,7 +39,7 @@ __all__ = ["PADA"]
 
 
 class PADA(NetworkAdaptation):
-    """Weigh each class of the source by how much of the target is predicted to be of it, and align by a critic as `DANN` does.
+    """Weigh each source class by how much of the target is predicted to be of it, and align by a critic as `DANN` does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""VADA: domain-adversarial features whose decision boundary keeps away from rows (virtual adversarial), and DIRT-T to refine."""
+"""VADA: domain-adversarial features, and a decision boundary that keeps away from rows; DIRT-T refines it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
 from ...engine.training import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
+from ...ops.nn.entropy import mean_entropy
 from ...ops.nn.grad_reverse import grad_reverse
-from ...ops.nn.virtual_adversarial import statistics_held, virtual_adversarial
+from ...ops.nn.moving_statistics import without_moving_statistics
+from ...ops.nn.virtual_adversarial import divergence, virtual_adversarial
 
 CARD = {
     "class": "VADA",
@@ -36,7 +38,7 @@ __all__ = ["VADA"]
 
 
 class VADA(NetworkAdaptation):
-    """Align domains by a critic under the cluster assumption: sure on the target, and the same for a row moved a little.
+    """Align domains by a critic, and be sure on the target, also of rows that are moved a little.
 
     Parameters
     ----------
@@ -53,10 +55,9 @@ class VADA(NetworkAdaptation):
     source_weight : float in [0, inf), default=1.0
         Weight of virtual adversarial training on the source; lambda_s, 1 or 0 in the paper.
     target_weight : float in [0, inf), default=0.01
-        Weight of the target's entropy and virtual adversarial training; lambda_t, 0.01 to 0.1 in the paper.
+        Weight of both terms on the target; lambda_t, 0.01 to 0.1 in the paper.
     radius : float in (0, inf), default=3.5
-        Euclidean length by which a row is moved; the paper's for images of 32 x 32 x 3. Take less for rows with few
-        features.
+        Length by which a row is moved, for images of 32 x 32 x 3 as in the paper; take less for few features.
     refine : float in [0, 1), default=0.0
         Share of the updates, at the end, that are DIRT-T; 0 is VADA alone.
     n_teachers : int in [1, inf), default=10
@@ -83,8 +84,7 @@ class VADA(NetworkAdaptation):
         Of the source.
     history_ : list of dict
         One row an epoch: ``train/task``, ``train/critic`` (the critic's accuracy), ``train/entropy``,
-        ``train/smooth_target`` and ``train/smooth_source`` (virtual adversarial), in DIRT-T ``train/teacher``, and the
-        label-free scores that `DANN` lists.
+        ``train/smooth_target``, ``train/smooth_source``, in DIRT-T ``train/teacher``, and what `DANN` lists.
     n_updates_ : int
         Updates done.
     backbone_name_, fingerprint_ : str
@@ -99,14 +99,13 @@ class VADA(NetworkAdaptation):
     Notes
     -----
     Minimises ``L_source + trade_off * L_d + source_weight * L_v(source) + target_weight * (L_v(target) +
-    L_c(target))``, ``L_d`` the critic's loss through a gradient reversal (so that the critic itself learns at full
-    rate; the authors alternate), ``L_c`` the entropy and ``L_v`` the divergence of outputs under the worst
-    perturbation of length `radius`, found by one power iteration. In the last `refine` of the updates, DIRT-T:
-    ``target_weight * (L_v + L_c)(target) + teacher_weight * KL(teacher || network)`` on the target alone, the teacher
-    being an earlier state of the network, in evaluation mode. The paper renews it every 5000 updates and begins with a
-    finished VADA; here optimizer and learning rate schedule go on. Perturbed batches are normalised by their own
-    statistics, and leave the moving ones alone. The paper predicts with averaged weights: ``Training(average="ema")``.
-    A batch costs three forward and backward passes.
+    L_c(target))``, ``L_d`` the critic's loss through a gradient reversal (the critic itself learns at full rate),
+    ``L_c`` the entropy and ``L_v`` the divergence of outputs under the worst perturbation of length `radius`, found by
+    one power iteration. In the last `refine` of the updates, DIRT-T: ``target_weight * (L_v + L_c)(target) +
+    teacher_weight * KL(teacher || network)`` on the target alone, the teacher being an earlier state of the network,
+    in evaluation mode. The paper renews it every 5000 updates, after a finished VADA; here optimizer and schedule go
+    on. Perturbed batches are normalised by their own statistics, and leave the moving ones alone. The paper predicts
+    with averaged weights: ``Training(average="ema")``. A batch costs three forward and backward passes.
 
     References
     ----------
@@ -176,9 +175,7 @@ class VADA(NetworkAdaptation):
 
     def _objective(self, fit: DomainFit) -> Objective:
         if fit.backbone.kind == "text":
-            raise DomainError(
-                "VADA.fit: X must be rows that can be moved a little: vectors, images or series. Got text."
-            )
+            raise DomainError("VADA.fit: X must be numbers, which can be moved a little. Got text.")
         critic = Discriminator(fit.network.n_features, self.hidden, batch_norm=False)
         return _Clusters(fit.network, fit.labels, critic, _Given(*(getattr(self, name) for name in _Given._fields)))
 
@@ -226,7 +223,7 @@ class _Clusters(Objective):
         task = self.labels.loss(joint.outputs_s, joint.source.y)
         logits = self.critic(grad_reverse(joint.z, given.trade_off))
         smooth = self._smooth(torch.cat([joint.source.x, joint.target.x]), joint.outputs)
-        smooth_s, smooth_t, entropy = smooth[: joint.n].mean(), smooth[joint.n :].mean(), _entropy(joint.outputs_t)
+        smooth_s, smooth_t, entropy = smooth[: joint.n].mean(), smooth[joint.n :].mean(), mean_entropy(joint.outputs_t)
         loss = task + domain_loss(logits, joint.n) + given.source_weight * smooth_s
         parts = {"task": task, "critic": domain_accuracy(logits, joint.n), "smooth_source": smooth_s}
         parts |= {"smooth_target": smooth_t, "entropy": entropy}
@@ -238,13 +235,12 @@ class _Clusters(Objective):
         outputs = self.network(x)
         with torch.no_grad():
             p = teacher(x).float().softmax(dim=1)
-        follow = -torch.special.entr(p).sum(dim=1).mean() - (p * outputs.float().log_softmax(dim=1)).sum(dim=1).mean()
-        smooth, entropy = self._smooth(x, outputs).mean(), _entropy(outputs)
+        smooth, entropy, follow = self._smooth(x, outputs).mean(), mean_entropy(outputs), divergence(p, outputs).mean()
         loss = given.target_weight * (smooth + entropy) + given.teacher_weight * follow
         return {"loss": loss, "smooth_target": smooth, "entropy": entropy, "teacher": follow}
 
     def _smooth(self, x: Tensor, outputs: Tensor) -> Tensor:
-        with statistics_held(self.network):
+        with without_moving_statistics(self.network):
             return virtual_adversarial(self.network, x, outputs, self.given.radius)
 
     def predict_step(self, x: Any) -> Tensor:
@@ -252,9 +248,3 @@ class _Clusters(Objective):
 
     def frozen(self) -> Sequence[nn.Module]:
         return () if self.teacher is None else (self.teacher,)
-
-
-def _entropy(outputs: Tensor) -> Tensor:
-    """Mean entropy of the rows' probabilities."""
-    log_p = outputs.float().log_softmax(dim=1)
-    return -(log_p.exp() * log_p).sum(dim=1).mean()

@@ -93,10 +93,10 @@ class ReweightedDANN(NetworkAdaptation):
     D(z)) / mean(1 - D(z))`` over the batch: large where it takes the row for the target's, and bounded where the ratio
     of densities is not. A second critic D_0 is fooled by the features through a gradient reversal as in `DANN`, on the
     source's rows so weighted: ``max_F min_D0 -E_s[w log D_0(F)] - E_t[log(1 - D_0(F))]``; the source's own loss has the
-    same weights, so that instances and features adapt to each other. This is the weighing of IWAN outside of its
-    partial setting. Differences from that paper: one body for both domains, trained throughout, where it keeps a fixed
-    one for the source; weights of the task's loss; no entropy of the target's predictions. The weights are constants in
-    the gradient.
+    same weights, so that instances and features adapt to each other. This is the weighing of `IWAN`
+    outside of its partial setting, with one body for both domains, trained throughout, where that keeps a fixed one for
+    the source; with weights of the task's loss; and without the entropy of the target's predictions. The weights are
+    constants in the gradient.
 
     A step costs the passes of two critics more than plain training on both domains.
 
@@ -178,7 +178,7 @@ class _Reweighted(Objective):
         n, y = joint.n, joint.source.y
         assert y is not None
         domain = self.weigher(joint.z.detach())
-        weight = likeness(domain[:n])
+        weight = _likeness(domain[:n])
         logits = self.critic(grad_reverse(joint.z, reversal_weight(progress, settings.sharpness)))
         transfer = domain_loss(logits, n, torch.cat([weight, torch.ones_like(logits[n:], dtype=weight.dtype)]))
         each = self.labels.loss(joint.outputs_s, y, reduction="none")
@@ -193,7 +193,7 @@ class _Reweighted(Objective):
         return self.network(x)
 
 
-def likeness(logits: Tensor) -> Tensor:
+def _likeness(logits: Tensor) -> Tensor:
     """Weights of mean 1, without a gradient: how likely each row is the target's, for logits of being the source's."""
     chance = torch.sigmoid(-logits.detach().float()).clamp(min=torch.finfo(torch.float32).tiny)
     return chance / chance.mean()

@@ -190,10 +190,9 @@ class _Contrast(Objective):
         if drawn is not None:
             codes, own = drawn
             pair = joint_pass(self.network, own)
-            found = [
-                contrastive_discrepancy(gaussian_kernels(v), codes)
-                for v in (pair.z, pair.outputs.float().softmax(dim=1))
-            ]
+            with torch.autocast(pair.z.device.type, enabled=False):  # differences of sums want single precision
+                layers = pair.z, pair.outputs.float().softmax(dim=1)
+                found = [contrastive_discrepancy(gaussian_kernels(v), codes) for v in layers]
             within, between = found[0][0] + found[1][0], found[0][1] + found[1][1]
         transfer = within - between
         loss = task + settings.trade_off * transfer

@@ -116,7 +116,7 @@ class DAREGRAM(NetworkAdaptation):
     }
     _kinds: ClassVar = ("regression",)
     _test_params: ClassVar = {"task": "regression"}
-    # These checks have classes; tests/algorithms/discrepancy/test_of_numbers.py asks the same with numbers.
+    # These checks have classes; tests/test_adaptation_of_numbers.py asks the same with numbers.
     _known_failures: ClassVar = dict.fromkeys(
         (
             "check_string_labels", "check_small_and_degenerate", "check_adaptation_module", "check_adaptation_history",
@@ -153,13 +153,14 @@ class DAREGRAM(NetworkAdaptation):
         def inverses(joint: Joint, progress: float) -> Mapping[str, Tensor]:
             if not torch.isfinite(joint.z).all():  # which has no decomposition, and which the loop then reports
                 return {"loss": joint.z.float().sum()}
-            angle, scale = inverse_gram_distance(joint.z_s.float(), joint.z_t.float(), self.threshold)
+            with torch.autocast(joint.z.device.type, enabled=False):  # decompositions want single precision
+                angle, scale = _inverse_gram_distance(joint.z_s.float(), joint.z_t.float(), self.threshold)
             return {"loss": self.angle_weight * angle + self.scale_weight * scale, "angle": angle, "scale": scale}
 
         return inverses
 
 
-def inverse_gram_distance(a: Tensor, b: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+def _inverse_gram_distance(a: Tensor, b: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Mean of 1 - cos between the columns of both pseudo-inverse Gram matrices, and the distance of their eigenvalues."""
     values, vectors = [], []
     for z in (a, b):

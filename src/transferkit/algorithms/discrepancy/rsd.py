@@ -107,7 +107,7 @@ class RSD(NetworkAdaptation):
     _constraints: ClassVar = {**ADAPTATION_RULES, "trade_off": TRADE_OFF, "mismatch_weight": TRADE_OFF}
     _kinds: ClassVar = ("regression",)
     _test_params: ClassVar = {"bottleneck": 48, "task": "regression"}
-    # These checks have classes; tests/algorithms/discrepancy/test_of_numbers.py asks the same with numbers.
+    # These checks have classes; tests/test_adaptation_of_numbers.py asks the same with numbers.
     _known_failures: ClassVar = dict.fromkeys(
         (
             "check_string_labels", "check_small_and_degenerate", "check_adaptation_module", "check_adaptation_history",
@@ -149,13 +149,14 @@ class RSD(NetworkAdaptation):
         def subspaces(joint: Joint, progress: float) -> Mapping[str, Tensor]:
             if not torch.isfinite(joint.z).all():  # which has no decomposition, and which the loop then reports
                 return {"loss": joint.z.float().sum()}
-            distance, mismatch = subspace_distance(joint.z_s.float(), joint.z_t.float())
+            with torch.autocast(joint.z.device.type, enabled=False):  # decompositions want single precision
+                distance, mismatch = _subspace_distance(joint.z_s.float(), joint.z_t.float())
             return {"loss": distance + self.mismatch_weight * mismatch, "distance": distance, "mismatch": mismatch}
 
         return subspaces
 
 
-def subspace_distance(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _subspace_distance(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the sines of the principal angles between two row spaces, and the mismatch of their bases."""
     bases = [stable_svd(z)[2] for z in (a, b)]
     rank = min(v.shape[1] for v in bases)

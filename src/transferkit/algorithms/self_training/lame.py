@@ -150,12 +150,12 @@ class LAME(OnlineAdaptation):
         with torch.inference_mode():
             for z in torch.from_numpy(found).to(place.device).split(self.batch_size):
                 log_p = self.network_.head(z).float().log_softmax(dim=1)
-                weights = affinities(functional.normalize(z, dim=1), self.affinity, self.n_neighbors)
-                corrected.append(laplacian_answers(log_p, weights, self.max_iter))
+                weights = _affinities(functional.normalize(z, dim=1), self.affinity, self.n_neighbors)
+                corrected.append(_laplacian_answers(log_p, weights, self.max_iter))
         return torch.cat(corrected).cpu().numpy()
 
 
-def affinities(z: Tensor, kind: str, n_neighbors: int) -> Tensor:
+def _affinities(z: Tensor, kind: str, n_neighbors: int) -> Tensor:
     """Weights between rows of features, of shape (n_rows, n_rows)."""
     if kind == "linear":
         return z @ z.T
@@ -168,18 +168,18 @@ def affinities(z: Tensor, kind: str, n_neighbors: int) -> Tensor:
     return torch.exp(-distance.square() / (2 * width.square()))
 
 
-def laplacian_answers(log_p: Tensor, weights: Tensor, max_iter: int) -> Tensor:
+def _laplacian_answers(log_p: Tensor, weights: Tensor, max_iter: int) -> Tensor:
     """Log-probabilities q of the least energy that the rounds come to, from log p of shape (n_rows, n_classes)."""
-    log_q, energy = log_p, torch.inf
+    log_q, energy = log_p, _energy_of(log_p, log_p, weights)
     for _ in range(max_iter):
         log_q = (log_p + weights @ log_q.exp()).log_softmax(dim=1)
-        before, energy = energy, energy_of(log_q, log_p, weights)
+        before, energy = energy, _energy_of(log_q, log_p, weights)
         if abs(energy - before) <= 1e-8 * abs(before):
             break
     return log_q
 
 
-def energy_of(log_q: Tensor, log_p: Tensor, weights: Tensor) -> float:
+def _energy_of(log_q: Tensor, log_p: Tensor, weights: Tensor) -> float:
     """``sum_i KL(q_i || p_i) - sum_ij w_ij q_i . q_j``."""
     q = log_q.exp()
     return float((q * (log_q - log_p)).sum() - (q * (weights @ q)).sum())

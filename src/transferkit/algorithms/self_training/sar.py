@@ -177,7 +177,7 @@ class SAR(OnlineAdaptation):
 
     def _objective(self, fit: Fit) -> Objective:
         limit = self.sure * float(np.log(fit.labels.n_outputs))
-        return _Sharpness(fit.network, moving_names(fit.network, self.n_still), limit, self.radius)
+        return _Sharpness(fit.network, _moving_names(fit.network, self.n_still), limit, self.radius)
 
     def _learn(self, fit: Fit) -> dict[str, float]:
         logged = super()._learn(fit)
@@ -188,7 +188,7 @@ class SAR(OnlineAdaptation):
         return logged
 
 
-def moving_names(network: Network, n_still: int) -> list[str]:
+def _moving_names(network: Network, n_still: int) -> list[str]:
     """Full names of scales and shifts, but for those of the last parts that have any; at least one part's stay."""
     wanted = {id(p) for p in affine_parameters(network)}
     own = {name: p for name, p in network.named_parameters() if id(p) in wanted}

@@ -158,11 +158,11 @@ class _Hypothesis(Objective):
         if self.trade_off == 0 or epoch == int(self.epoch):
             return
         z, outputs = whole_pass(self.network, self.rows, self.place, self.batch_size)
-        self.labels.copy_(centroid_labels(z, outputs.softmax(dim=1)))
+        self.labels.copy_(_centroid_labels(z, outputs.softmax(dim=1)))
         self.epoch.fill_(epoch)
 
 
-def centroid_labels(z: Tensor, p: Tensor) -> Tensor:
+def _centroid_labels(z: Tensor, p: Tensor) -> Tensor:
     """Class of the nearest centroid for features (n_rows, n_features) and probabilities (n_rows, n_classes)."""
     z = functional.normalize(z, dim=1)
     named = torch.bincount(p.argmax(dim=1), minlength=p.shape[1]) > 0

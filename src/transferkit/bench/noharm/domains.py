@@ -12,16 +12,19 @@ from scipy import ndimage, sparse
 from ...core.protocols import Array
 from ...data import named
 
-__all__ = ["DATA", "MISSING", "Rows", "domains"]
+__all__ = ["DATA", "Missing", "Rows", "domains"]
 
 Rows = tuple[Any, Array]  # X: array, sparse matrix or data frame; y
 SEED = 0
 MOST = 1500  # rows kept of a domain; a task draws its own from these
 MINILM = "sentence:all-MiniLM-L6-v2"
-MOBILENET = "file:{folder}/weights/mobilenetv2_100_imagenet_bncal_fp16.safetensors?arch=timm:mobilenetv2_100&pad_type=same&mean=0.5&std=0.5"
+MOBILENET = (
+    "file:{folder}/weights/mobilenetv2_100_imagenet_bncal_fp16.safetensors"
+    "?arch=timm:mobilenetv2_100&pad_type=same&mean=0.5&std=0.5"
+)
 
 
-class MISSING(Exception):
+class Missing(Exception):
     """A data set, its weights or a package is not on this machine; the family is left out and named."""
 
 
@@ -44,7 +47,7 @@ def _named(name: str, only: tuple[str, ...] | None = None, **options: Any) -> di
     try:
         found = named.load(name, domains=only, **options)
     except TransferError as err:
-        raise MISSING(str(err)) from err
+        raise Missing(str(err)) from err
     return {key: (d.X, np.asarray(d.y)) for key, d in found.items()}
 
 
@@ -177,7 +180,7 @@ def _encoded(name: str, model: str, most: int) -> dict[str, Rows]:
             taken = X[rows]
             found[key] = BackboneEncoder(model, cache=True).fit(taken).transform(taken), y[rows]
     except TransferError as err:
-        raise MISSING(str(err)) from err
+        raise Missing(str(err)) from err
     return found
 
 

@@ -26,5 +26,6 @@ def sliced_wasserstein(a: Tensor, b: Tensor, n_projections: int = 128) -> Tensor
     if a.shape[1] > 1:
         directions = torch.randn(a.shape[1], n_projections, device=a.device)
         directions = directions / directions.norm(dim=0)
-        a, b = a @ directions, b @ directions
+        with torch.autocast(a.device.type, enabled=False):  # small differences want single precision
+            a, b = a @ directions, b @ directions
     return (a.sort(dim=0).values - b.sort(dim=0).values).square().mean()

@@ -1,15 +1,14 @@
-"""Virtual adversarial training: how far outputs move under the worst small perturbation of a row (Miyato et al., TPAMI 2018)."""
+"""Virtual adversarial training: how far outputs move with the worst small change of a row (Miyato et al., 2019)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["statistics_held", "virtual_adversarial"]
+__all__ = ["divergence", "virtual_adversarial"]
 
 _XI = 1e-3  # length of the probe; the paper's 1e-6 is lost in single precision
 
@@ -39,37 +38,22 @@ def virtual_adversarial(
     """
     p = logits.detach().float().softmax(dim=1)
     d = _unit(torch.randn_like(x))
-    for _ in range(n_power):
-        probe = (_XI * d).requires_grad_()
-        (slope,) = torch.autograd.grad(_divergence(p, forward(x + probe)).sum(), probe)
-        d = _unit(slope)
-    return _divergence(p, forward(x + radius * d))
+    half = torch.is_autocast_enabled(x.device.type)
+    with torch.autocast(x.device.type, enabled=False):  # half precision would lose the probe
+        clean = forward(x).detach().softmax(dim=1) if half else p
+        for _ in range(n_power):
+            probe = (_XI * d).requires_grad_()
+            (slope,) = torch.autograd.grad(divergence(clean, forward(x + probe)).sum(), probe)
+            d = _unit(slope)
+    return divergence(p, forward(x + radius * d))
 
 
-@contextmanager
-def statistics_held(module: nn.Module) -> Iterator[None]:
-    """Batch normalisation in training mode normalises by the batch, as ever, but its moving statistics stay as they are.
-
-    Parameters
-    ----------
-    module : Module
-    """
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    before = [m.track_running_stats for m in norms]
-    try:
-        for m in norms:
-            m.track_running_stats = m.track_running_stats and not m.training
-        yield
-    finally:
-        for m, value in zip(norms, before):
-            m.track_running_stats = value
+def divergence(p: Tensor, logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence ``KL(p || softmax(logits))`` of every row, of shape (batch,)."""
+    log_q = logits.float().log_softmax(dim=1)
+    return -torch.special.entr(p).sum(dim=1) - (p * log_q).sum(dim=1)
 
 
 def _unit(d: Tensor) -> Tensor:
     """Every row with length 1; one of zeros stays."""
     return functional.normalize(d.flatten(1), dim=1).view_as(d).detach()
-
-
-def _divergence(p: Tensor, logits: Tensor) -> Tensor:
-    log_q = logits.float().log_softmax(dim=1)
-    return -torch.special.entr(p).sum(dim=1) - (p * log_q).sum(dim=1)

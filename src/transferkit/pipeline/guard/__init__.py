@@ -14,9 +14,10 @@ from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice
 from .classes import by_evidence
+from .labels import check_labels, label_sheet, merge_labels, settle, write_labels
 from .selector import by_labels, by_selector
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "check_labels", "choose", "label_sheet", "merge_labels", "settle", "write_labels"]
 
 PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
 

@@ -20,7 +20,7 @@ from .choice import Choice, ensemble, facts_of_choice
 from .consensus import Proposal
 from .decide import LIMITS, Decision, Mode, decide
 from .disputed import disputed_facts
-from .measure import Ballots, Evidence, measure
+from .measure import Ballots, Evidence, look, measure
 
 __all__ = ["ballots_of", "by_evidence", "vote_of"]
 
@@ -78,10 +78,11 @@ def by_evidence(
     classes = np.unique(np.asarray(prepared.source.y))
     given = None if shares is None else np.array([shares[c] for c in classes.tolist()])
     one = next((k for k, t in enumerate(fitted) if t.candidate.id == named), None)
-    evidence, proposed, corrected = measure(ballots, given, one, seed)
+    view = look(ballots, seed)
+    evidence, proposed = measure(ballots, view, given, one)
     decision = decide(evidence, mode)
     if decision.branch == "shares":
-        proposal = ensemble("moved_shares", SHARES, _moved(anchor, ballots, corrected), anchor)
+        proposal = ensemble("moved_shares", SHARES, _moved(anchor, ballots, view.corrected), anchor)
     elif named is not None:
         proposal = anchor if one is None else fitted[one]
     else:

@@ -160,7 +160,10 @@ def _surplus(e: Evidence, least: float, mode: Mode) -> dict[str, Any]:
     whose = "the given class shares" if mode == "target-shares" else "the source's class shares"
     percent = f"{100 * max(e.surplus, 0):.0f} %"
     if passed:
-        says = f"If the target has {whose}, at least {percent} of source-only's predictions are wrong: it gives some classes too often."
+        says = (
+            f"If the target has {whose}, at least {percent} of source-only's predictions are wrong: it gives some classes"
+            " too often."
+        )
     else:
         says = f"Source-only's predictions keep to {whose} (they are off by {percent}), so they give no error away."
     return finding("class shares", e.surplus, least, passed, says)

@@ -15,7 +15,7 @@ from ...ops.two_sample import classifier_two_sample
 from .consensus import Proposal, propose
 from .structure import Clusterings
 
-__all__ = ["Ballots", "Evidence", "measure"]
+__all__ = ["Ballots", "Evidence", "View", "look", "measure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,6 @@ class Evidence:
         Effective number of classes of the proposal against the anchor's.
     moved : float
         Total variation between the source's class shares and those estimated by EM from the calibrated anchor.
-    plain_cluster_gain : float
-        As `cluster_gain`, for the anchor with its priors moved to that estimate.
     """
 
     n_target: int
@@ -88,75 +86,106 @@ class Evidence:
     cluster_steady: float
     spread: float
     moved: float
-    plain_cluster_gain: float
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What does not depend on the class shares that are assumed, nor on the proposal.
+
+    Attributes
+    ----------
+    clusterings : Clusterings
+        Of the target.
+    skill : array of shape (n_plain,)
+        Cross-validated accuracy of the plain models on the source.
+    auc, auc_p, auc_plain, moved : float
+        As in `Evidence`.
+    corrected : array of shape (n_target, n_classes)
+        The anchor with its priors moved to the shares that EM estimates: the proposal where only the shares moved.
+    """
+
+    clusterings: Clusterings
+    skill: Array
+    auc: float
+    auc_p: float
+    auc_plain: float
+    moved: float
+    corrected: Array
+
+
+def look(ballots: Ballots, random_state: Any = 0) -> View:
+    """Cluster the target, tell the domains apart, estimate the shares: the costly part, done once."""
+    rng = check_random_state(random_state)
+    b = ballots
+    K = b.probas.shape[2]
+    of_source = np.bincount(b.ys, minlength=K) / len(b.ys)
+    clusterings = Clusterings(b.Xt, K, rng)
+    calibrated = temper(b.probas[0], temperature(b.held[0], b.ys))
+    estimated = em_prior(calibrated, of_source)
+    corrected = calibrated * (estimated / np.maximum(of_source, 1e-12))
+    # The source weighted to the shares the anchor predicts: a change of shares alone then reads as no shift.
+    guess_s, guess_t = b.held[0].argmax(axis=1), b.probas[0].argmax(axis=1)
+    ratio = np.bincount(guess_t, minlength=K) / len(guess_t)
+    ratio = ratio / np.maximum(np.bincount(guess_s, minlength=K) / len(guess_s), 1e-12)
+    weighted = classifier_two_sample(b.Xs, b.Xt, weight=np.clip(ratio, 0.02, 50)[guess_s], random_state=rng)
+    plain = classifier_two_sample(b.Xs, b.Xt, random_state=rng)
+    return View(
+        clusterings=clusterings,
+        skill=(b.held.argmax(axis=2) == b.ys).mean(axis=1),
+        auc=weighted.auc,
+        auc_p=plain.p,
+        auc_plain=plain.auc,
+        moved=total_variation(estimated, of_source),
+        corrected=corrected / corrected.sum(axis=1, keepdims=True),
+    )
 
 
 def measure(
-    ballots: Ballots, shares: Array | None = None, named: int | None = None, random_state: Any = 0
-) -> tuple[Evidence, Proposal, Array]:
-    """Measure one pair of domains.
+    ballots: Ballots, view: View, shares: Array | None = None, named: int | None = None
+) -> tuple[Evidence, Proposal]:
+    """Make the proposal and gather what speaks for it and against it.
 
     Parameters
     ----------
     ballots : Ballots
+    view : View
+        `look` at the same ballots.
     shares : array of shape (n_classes,), optional
         The target's class shares, where they are known; None takes the source's.
     named : int, optional
         The model that stands against the anchor; None is the vote of all.
-    random_state : int, RandomState or None
-        Clusterings, folds and trees.
 
     Returns
     -------
     evidence : Evidence
     proposal : Proposal
-        The vote that stands against the anchor.
-    corrected : array of shape (n_target, n_classes)
-        The anchor with its priors moved to the shares that EM estimates: the proposal where only the shares moved.
+        The vote of all.
     """
-    rng = check_random_state(random_state)
     b = ballots
     K = b.probas.shape[2]
-    of_source = np.bincount(b.ys, minlength=K) / len(b.ys)
-    assumed = of_source if shares is None else np.asarray(shares, dtype=np.float64)
-    clusterings = Clusterings(b.Xt, K, rng)
-    skill = (b.held.argmax(axis=2) == b.ys).mean(axis=1)
-    proposal = propose(b.probas, b.plain, skill, assumed, clusterings)
+    assumed = np.bincount(b.ys, minlength=K) / len(b.ys) if shares is None else np.asarray(shares, dtype=np.float64)
+    proposal = propose(b.probas, b.plain, view.skill, assumed, view.clusterings)
     before = b.probas[0].argmax(axis=1)
     after = proposal.labels if named is None else b.probas[named].argmax(axis=1)
     rows = np.flatnonzero(before != after)
-    old, new = clusterings.information(before), clusterings.information(after)
-    soft = temperature(b.held[0], b.ys)
-    calibrated = temper(b.probas[0], soft)
-    estimated = em_prior(calibrated, of_source)
-    corrected = calibrated * (estimated / np.maximum(of_source, 1e-12))
-    corrected = corrected / corrected.sum(axis=1, keepdims=True)
-    # The source weighted to the shares the anchor predicts: a change of shares alone then reads as no shift.
-    guess_s, guess_t = b.held[0].argmax(axis=1), before
-    ratio = (np.bincount(guess_t, minlength=K) / len(guess_t)) / np.maximum(
-        np.bincount(guess_s, minlength=K) / len(guess_s), 1e-12
-    )
-    weighted = classifier_two_sample(b.Xs, b.Xt, weight=np.clip(ratio, 0.02, 50)[guess_s], random_state=rng)
-    plain = classifier_two_sample(b.Xs, b.Xt, random_state=rng)
-    evidence = Evidence(
+    old, new = view.clusterings.information(before), view.clusterings.information(after)
+    ahead = proposal.proba[rows, after[rows]] - proposal.proba[rows, before[rows]]
+    noise = share_noise(assumed, len(before))
+    return Evidence(
         n_target=len(b.Xt),
         n_classes=K,
-        auc=weighted.auc,
-        auc_p=plain.p,
-        auc_plain=plain.auc,
-        surplus=share_gap(before, assumed) - share_noise(assumed, len(before)),
-        surplus_after=share_gap(after, assumed) - share_noise(assumed, len(before)),
+        auc=view.auc,
+        auc_p=view.auc_p,
+        auc_plain=view.auc_plain,
+        surplus=share_gap(before, assumed) - noise,
+        surplus_after=share_gap(after, assumed) - noise,
         disputed=len(rows) / len(before),
-        lead=float((proposal.proba[rows, after[rows]] - proposal.proba[rows, before[rows]]).mean())
-        if len(rows)
-        else 0.0,
+        lead=float(ahead.mean()) if len(rows) else 0.0,
         cluster_gain=float((new - old).mean()),
         cluster_steady=float((new > old).mean()),
         spread=_effective(after, K) / _effective(before, K),
-        moved=total_variation(estimated, of_source),
-        plain_cluster_gain=float((clusterings.information(corrected.argmax(axis=1)) - old).mean()),
-    )
-    return evidence, proposal, corrected
+        moved=view.moved,
+    ), proposal
 
 
 def _effective(labels: Array, n_classes: int) -> float:

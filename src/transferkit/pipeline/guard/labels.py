@@ -1,0 +1,129 @@
+"""Labels of disputed rows that were asked for: read from a file, and what they settle."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import DataError
+from ...ops.candidates import finding
+from ...ops.paired_test import gain_interval, verdict
+from ..prepare import Prepared
+from ..train import Trained
+from .choice import Choice, facts_of_choice
+
+__all__ = ["ALPHA", "check_labels", "label_sheet", "merge_labels", "settle", "write_labels"]
+
+ALPHA = 0.10  # chance that labels settle it the wrong way, however often one looks
+
+
+def label_sheet(guard: Mapping[str, Any]) -> str | None:
+    """`label_next.csv`: the rows to label next, with an empty column for the labels; None where nothing is asked."""
+    asked = (guard.get("disputed") or {}).get("label_next") or []
+    if not asked:
+        return None
+    text = io.StringIO()
+    columns = ["row", *(["name"] if "name" in asked[0] else []), "source_only", "proposal", "label"]
+    table = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    for row in asked:
+        table.writerow({**row, "label": ""})
+    return text.getvalue()
+
+
+def write_labels(labels: Mapping[int, str]) -> str:
+    """`labels.csv`: all labels that were given so far."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerows([("row", "label"), *sorted(labels.items())])
+    return text.getvalue()
+
+
+def merge_labels(paths: list[Path], n_rows: int) -> dict[int, str]:
+    """Labels by target row from files with columns ``row`` and ``label``; later files win, empty labels are skipped.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, lacks a column, or names a row that is not there.
+    """
+    found: dict[int, str] = {}
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as err:
+            raise DataError(f"{path}: labels must be a readable CSV file. Got: {err}") from err
+        rows = list(csv.DictReader(io.StringIO(text)))
+        if not rows or not {"row", "label"} <= set(rows[0]):
+            got = ", ".join(map(str, rows[0])) if rows else "no row"
+            raise DataError(f"{path}: labels must have the columns row and label, and a row or more. Got {got}.")
+        for k, row in enumerate(rows, start=2):
+            label = (row["label"] or "").strip()
+            if not label:
+                continue
+            try:
+                index = int(row["row"])
+            except ValueError:
+                index = -1
+            if not 0 <= index < n_rows:
+                raise DataError(f"{path}: line {k}: row must be a target row, 0 to {n_rows - 1}. Got {row['row']!r}.")
+            found[index] = label
+    return found
+
+
+def check_labels(labels: Mapping[int, str], prepared: Prepared) -> dict[str, Any]:
+    """The source's classes by their text.
+
+    Raises
+    ------
+    DataError
+        If a label is not among them.
+    """
+    classes = {str(c): c for c in np.unique(np.asarray(prepared.source.y)).tolist()}
+    unknown = sorted({v for v in labels.values() if v not in classes})
+    if unknown:
+        raise DataError(
+            f"labels: every label must be a class of the source, {', '.join(list(classes)[:20])}."
+            f" Got {', '.join(unknown[:5])}."
+        )
+    return classes
+
+
+def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[int, str]) -> Choice:
+    """Let labels of disputed rows decide between source-only and the proposal.
+
+    A test that may be looked at after every label: rows were drawn at random from those in dispute, and the chance of ever
+    settling it wrongly is at most 10 %. Where it stays open, the choice made without labels stands.
+    """
+    classes = check_labels(labels, prepared)
+    rows = np.array(sorted(labels))
+    truth = np.array([classes[labels[i]] for i in rows])
+    before, after = (t.model.predict(prepared.target.X) for t in (anchor, choice.proposal))
+    asked = before[rows] != after[rows]
+    wins = int((after[rows][asked] == truth[asked]).sum())
+    losses = int((before[rows][asked] == truth[asked]).sum())
+    n, n_disputed = int(asked.sum()), int((before != after).sum())
+    settled = verdict(wins, losses, alpha=ALPHA) if n else "open"
+    end = {"better": "enough to settle it", "worse": "enough to refuse it", "open": "not enough to settle it"}[settled]
+    says = f"Of {n} labelled rows in dispute the proposal is right on {wins}, source-only on {losses}: {end}."
+    check = finding("labels", wins - losses, None, settled == "better", says)
+    guard = choice.guard
+    adapted = {"better": True, "worse": False, "open": guard["adapted"]}[settled]
+    more = {
+        **{k: guard[k] for k in ("mode", "evidence", "limits", "weights", "disputed") if k in guard},
+        "state": {"better": "adapt", "worse": "keep", "open": guard["state"]}[settled],
+        "readings": guard.get("readings", []) if settled == "open" else [],
+        "labels": {
+            "n": n, "wins": wins, "losses": losses, "settled": settled,
+            "gain": list(gain_interval(wins, losses, n - wins - losses, n_disputed, len(before))),
+        },
+    }  # fmt: skip
+    checks = [*guard["checks"], check] if settled == "open" else [check, *guard["checks"]]
+    facts = facts_of_choice(guard["selector"], guard["rule"], anchor, choice.proposal, adapted, checks, **more)
+    return replace(choice, winner=choice.proposal if adapted else anchor, guard=facts)

@@ -1,0 +1,159 @@
+"""The verdict in plain words: what was decided and assumed, what speaks for and against, where the two models differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import words
+from .flow import flow_of
+
+__all__ = ["BADGES", "assumed", "decision_view", "members", "proposal_name", "state_of"]
+
+BADGES = {
+    "adapt": "Adapt",
+    "keep": "Keep source-only",
+    "ambiguous": "Ambiguous: two readings",
+}
+_SAYS = {
+    "adapt": "{proposal} replaces source-only.",
+    "keep": "Source-only stays as it is.",
+    "ambiguous": "Source-only stays for now. The same data would look like this in two different worlds, and nothing but "
+    "target labels, or knowledge of the class shares, can tell which one it is.",
+}
+_ASSUMED = {
+    "nothing": "Nothing was assumed about the target's class shares.",
+    "same-priors": "Assumed: the classes are about as common in the target as in the source. If they are not, the verdict "
+    "does not hold.",
+    "label-shift": "Assumed: the class shares moved and nothing else did. If more has moved, the verdict does not hold.",
+    "target-shares": "Taken as known: the target's class shares that were given with the task.",
+    "few labels": "No assumption was needed: labelled target rows tested the proposal.",
+}
+_PROPOSALS = {"vote": "The vote of all candidates", "moved_shares": "Source-only with its class shares moved"}
+# What each number of the evidence is, in the order in which a verdict looks at them.
+_NUMBERS = (
+    ("auc", "domain AUC once the source is weighted to the predicted class shares; near 0.5 the domains look alike"),
+    ("auc_plain", "domain AUC without weights"),
+    ("auc_p", "chance of such an AUC where the domains are alike"),
+    ("moved", "how far the class shares seem to have moved (total variation, estimated by EM)"),
+    ("surplus", "share of source-only's predictions that must be wrong if the assumed class shares hold"),
+    ("surplus_after", "the same for the proposal"),
+    ("disputed", "share of the target's rows on which the two models differ"),
+    ("lead", "mean lead of the new label over the old one on those rows, in the vote"),
+    ("cluster_gain", "by how much better the new labels follow the target's own clusters (adjusted mutual information)"),
+    ("cluster_steady", "share of the clusterings that agree with that"),
+    ("plain_cluster_gain", "cluster gain of source-only with its class shares moved"),
+    ("spread", "effective number of classes of the proposal, against source-only's"),
+    ("n_target", "target rows"),
+    ("n_classes", "classes"),
+)  # fmt: skip
+MOST_MEMBERS = 12
+FIRST_ROWS = 8
+
+
+def state_of(facts: Mapping[str, Any]) -> str | None:
+    """The verdict's state: "adapt", "keep" or "ambiguous"; of older runs, what follows from `adapted`."""
+    guard = facts.get("guard") or {}
+    if guard.get("state") in BADGES:
+        return str(guard["state"])
+    adapted = guard.get("adapted", (facts.get("verdict") or {}).get("adapted"))
+    return None if adapted is None else "adapt" if adapted else "keep"
+
+
+def assumed(facts: Mapping[str, Any]) -> str:
+    """What was taken for granted, as a sentence; empty where the facts do not say."""
+    mode = (facts.get("guard") or {}).get("mode")
+    if mode == "nothing" and (facts.get("task") or {}).get("kind") == "regression":
+        return "Nothing was assumed about the target's values."
+    return _ASSUMED.get(mode, "") if isinstance(mode, str) else ""
+
+
+def proposal_name(facts: Mapping[str, Any]) -> str:
+    """What stood against source-only, as the beginning of a sentence; empty where nothing did."""
+    guard = facts.get("guard") or {}
+    name = guard.get("proposal")
+    if name is None or name == guard.get("anchor"):
+        return ""
+    found = next((c for c in facts.get("candidates") or () if c.get("id") == name), {})
+    return _PROPOSALS.get(name) or words.clean(found.get("class") or name)
+
+
+def members(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who has how much of the vote, most first: `name`, `share` and `width` of its bar in per cent."""
+    guard = facts.get("guard") or {}
+    if guard.get("proposal") != "vote":
+        return []
+    by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
+    weights = [(k, w) for k, v in (guard.get("weights") or {}).items() if (w := words.finite(v)) is not None and w > 0]
+    weights.sort(key=lambda item: -item[1])
+    found = [
+        {"name": _member(by_id.get(k) or {}, k), "kind": words.word((by_id.get(k) or {}).get("paradigm")), "share": w}
+        for k, w in weights[:MOST_MEMBERS]
+    ]
+    rest = weights[MOST_MEMBERS:]
+    if rest:
+        found.append({"name": f"{len(rest)} others", "kind": "", "share": sum(w for _, w in rest)})
+    most = max((m["share"] for m in found), default=1.0)
+    return [{**m, "width": round(100 * m["share"] / most, 1)} for m in found]
+
+
+def _member(candidate: Mapping[str, Any], id: Any) -> str:
+    params = words.params_text(candidate.get("params"))
+    name = words.clean(candidate.get("class") or id)
+    return f"{name} {params}" if params else name
+
+
+def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the first page, the rows in dispute and the votes show; every part is empty where its facts are absent."""
+    guard, verdict = facts.get("guard") or {}, facts.get("verdict") or {}
+    state = state_of(facts)
+    by_model = (facts.get("task") or {}).get("way") == "model"
+    shown = None if by_model else state
+    checks = [c for c in guard.get("checks") or () if c.get("says") or c.get("check")]
+    limits, evidence = guard.get("limits") or {}, guard.get("evidence")
+    disputed = guard.get("disputed") or {}
+    known = evidence if isinstance(evidence, Mapping) else {}
+    return {
+        "state": shown,
+        "badge": BADGES.get(shown or "", ""),
+        "decided": _SAYS[shown].format(proposal=proposal_name(facts) or "The chosen model") if shown else "",
+        "assumed": assumed(facts),
+        "afterwards": _afterwards(facts) if verdict.get("basis") == "held-back labels" and not by_model else "",
+        "proposal": proposal_name(facts) or "the proposal",
+        "speaks": [
+            (f"What speaks for {'the change' if by_model else 'adapting'}", "pass", [c for c in checks if c.get("passed")]),
+            ("What speaks against it", "fail", [c for c in checks if not c.get("passed")]),
+        ],
+        "checks": checks,
+        "readings": [r for r in guard.get("readings") or () if r.get("assumption")] if shown == "ambiguous" else [],
+        "members": members(facts),
+        "numbers": [(key, says, known[key]) for key, says in _NUMBERS if words.finite(known.get(key)) is not None],
+        "limits": words.params_text({k: v for k, v in limits.items() if words.finite(v) is not None}),
+        "disputed": disputed if words.finite(disputed.get("n")) else {},
+        "flow": flow_of(disputed.get("changes") or (), (facts.get("task") or {}).get("classes") or ()),
+        "label_next": [r for r in disputed.get("label_next") or () if words.finite(r.get("row")) is not None],
+        "first_rows": FIRST_ROWS,
+    }  # fmt: skip
+
+
+def _afterwards(facts: Mapping[str, Any]) -> str:
+    """What the held-back labels say of the decision, once it was made."""
+    name, guard = (facts.get("task") or {}).get("metric"), facts.get("guard") or {}
+    by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
+    scores = [words.finite((by_id.get(guard.get(k)) or {}).get("score")) for k in ("anchor", "proposal")]
+    proposal, state = proposal_name(facts), state_of(facts)
+    if None in scores or not proposal or state is None:
+        return ""
+    gain = scores[1] - scores[0]  # type: ignore[operator]
+    size = f"{abs(100 * gain):.1f} points" if name == "accuracy" else f"{words.number(abs(gain))} of {words.metric_name(name)}"
+    begin = "On the held-back labels, looked at afterwards, "
+    who = proposal[:1].lower() + proposal[1:] if guard.get("proposal") in _PROPOSALS else proposal
+    if round(abs(gain), 3) == 0:
+        return f"{begin}{who} and source-only are equally good."
+    if state == "adapt":
+        return f"{begin}it {'gained' if gain > 0 else 'lost'} {size}."
+    return f"{begin}{who} would have {'gained' if gain > 0 else 'lost'} {size}" + (
+        ": the price of caution here." if gain > 0 and state == "keep" else "."
+    )
+
+
