@@ -58,7 +58,7 @@ class Card:
     cost : {"n", "n^2", "n^3", "epochs"}
         How fit time grows with the number of rows; "epochs" trains a network on both domains.
     portfolio : tuple of mappings
-        Fixed parameter settings that `transferkit run` tries.
+        Fixed parameter settings that `transferkit run` tries; empty where it tries the method only when it is named.
     scaling : {"source", "domain"}
         How `transferkit run` standardises columns for it: both domains with the source's mean and deviation, or, where
         the published protocol does so, each domain with its own.

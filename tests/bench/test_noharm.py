@@ -41,7 +41,9 @@ def test_a_task_is_drawn_from_its_name_alone() -> None:
     one, two = task.load(), task.load()
     assert all(np.array_equal(a, b) for a, b in zip(one, two))
     Xs, ys, Xt, yt = one
-    assert Xs.shape[1] == Xt.shape[1] <= 200 and len(Xs) == len(ys) and len(Xt) == len(yt)
+    assert Xs.shape[1] == Xt.shape[1] <= 200
+    assert len(Xs) == len(ys)
+    assert len(Xt) == len(yt)
     assert set(yt.tolist()) <= set(ys.tolist())
     rows = {r.tobytes() for r in Xs}
     assert not any(r.tobytes() in rows for r in Xt)  # halves share no row
@@ -51,22 +53,29 @@ def test_a_record_holds_what_the_candidates_say_and_is_not_made_twice(tmp_path) 
     task = next(t for t in tasks() if t.name == "tables: wine, biased sample 0")
     path = fit_task(task, tmp_path)
     made = path.stat().st_mtime_ns
-    assert fit_task(task, tmp_path) == path and path.stat().st_mtime_ns == made
+    assert fit_task(task, tmp_path) == path
+    assert path.stat().st_mtime_ns == made
     record = read_record(path)
     facts = record.facts
-    assert facts["ids"][0] == "source_only-1" and "vote" not in facts["ids"]
+    assert facts["ids"][0] == "source_only-1"
+    assert "vote" not in facts["ids"]
     np.testing.assert_allclose(record.probas.sum(axis=2), 1, atol=1e-4)
     assert facts["accuracy"][0] == pytest.approx((record.probas[0].argmax(axis=1) == record.yt).mean(), abs=1e-5)
     found = judge(path)
-    assert found["anchor"] == facts["accuracy"][0] and found["oracle"] == max(facts["accuracy"])
+    assert found["anchor"] == facts["accuracy"][0]
+    assert found["oracle"] == max(facts["accuracy"])
     assert judge(path) == found
     assert {"entropy", "ensv"} <= set(found["picks"])
 
 
 def test_line_counts_harm_and_captured_share() -> None:
     found = line(np.array([0.10, -0.02, 0.0, -0.06]), np.array([0.2, 0.0, 0.05, 0.0]), np.array(list("aabb")))
-    assert found["harmed_1"] == 50 and found["harmed_5"] == 25 and found["worst"] == -6
-    assert found["mean"] == 0.5 and found["captured"] == 8 and found["adapted"] == 75
+    assert found["harmed_1"] == 50
+    assert found["harmed_5"] == 25
+    assert found["worst"] == -6
+    assert found["mean"] == 0.5
+    assert found["captured"] == 8
+    assert found["adapted"] == 75
 
 
 def test_the_guard_in_a_rule_is_the_guard_of_run() -> None:
@@ -88,7 +97,8 @@ def test_limits_are_derived_without_the_group_that_is_judged() -> None:
 def test_no_limit_is_used_where_all_harm() -> None:
     rows = [row(g, -0.2, cluster_gain=0.5, cluster_steady=1.0) for g in "ab" for _ in range(5)]
     found, used = rules.nested(rows, "nothing")
-    assert not found.any() and not used
+    assert not found.any()
+    assert not used
 
 
 def test_unknown_families_are_refused(tmp_path) -> None:

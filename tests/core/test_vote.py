@@ -170,7 +170,7 @@ def test_pruned_bounds_what_changes():
 
 
 def test_fit_refits_every_member_so_that_a_vote_can_be_judged():
-    target = DATA.target(shots=4)
+    target = DATA.target(shots=12)
     anchor = SourceOnly().fit(DATA.X, DATA.y, target=target)
     given = [CORAL(centre=True).fit(DATA.X, DATA.y, target=target), LogisticRegression().fit(DATA.X, DATA.y)]
     vote = Vote(given, [3, 1])
@@ -226,3 +226,64 @@ def test_errors_of_the_methods_name_the_argument():
         Vote([M]).fit(DATA.X, Y, target=DATA.Xt)
     with pytest.raises(DomainError, match=r"Fixed: a member must predict the classes asked for.*yew"):
         class_probabilities(Fixed(), DATA.X, np.array(["elm", "oak"]))
+
+
+FACTORS = np.array([[1.0, 2.0, 0.5], [3.0, 1.0, 1.0], [0.2, 1.0, 4.0]])
+
+
+def with_factors(max_members=3):
+    models, weights, names = fitted()
+    return Vote(models[:max_members], weights[:max_members], names[:max_members], FACTORS[:max_members])
+
+
+def test_factors_move_each_member_before_the_mean():
+    vote = with_factors()
+    expected = 0.0
+    for share, model, own in zip(vote.shares_, vote.models, FACTORS):
+        proba = np.clip(model.predict_proba(DATA.Xt), 1e-6, None) * own
+        expected = expected + share * proba / proba.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(vote.predict_proba(DATA.Xt), expected, atol=1e-14)
+    np.testing.assert_array_equal(vote.predict(DATA.Xt), vote.classes_[expected.argmax(axis=1)])
+    np.testing.assert_allclose(vote.predict_proba(DATA.Xt).sum(axis=1), 1)
+
+
+def test_factors_of_one_change_nothing_but_rounding():
+    models, weights, names = fitted()
+    plain, ones = Vote(models, weights, names), Vote(models, weights, names, np.ones((8, 3)))
+    np.testing.assert_allclose(ones.predict_proba(DATA.Xt), plain.predict_proba(DATA.Xt), atol=1e-5)
+
+
+def test_factors_are_saved_pruned_and_refitted_with(tmp_path):
+    vote = with_factors()
+    loaded = transferkit.load(transferkit.save(vote, tmp_path / "m"))
+    np.testing.assert_array_equal(loaded.factors, FACTORS)
+    np.testing.assert_array_equal(loaded.predict_proba(DATA.Xt), vote.predict_proba(DATA.Xt))
+    # The lightest member has a share of 1/6: its factors go with it.
+    small = vote.pruned(0.2)
+    np.testing.assert_array_equal(small.factors, FACTORS[1:])
+    assert np.abs(small.predict_proba(DATA.Xt) - vote.predict_proba(DATA.Xt)).max() <= 0.2
+    again = clone(vote).fit(DATA.X, Y, target=TARGET)
+    np.testing.assert_allclose(again.predict_proba(DATA.Xt), vote.predict_proba(DATA.Xt), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("factors", "says"),
+    [
+        (np.ones(3), "factors must be None, or be a table of finite numbers > 0"),
+        (np.zeros((3, 3)), "factors must be None, or be a table of finite numbers > 0"),
+        (np.full((3, 3), np.nan), "factors must be None, or be a table of finite numbers > 0"),
+        ([["a"]], "factors must be None, or be a table of finite numbers > 0"),
+        (np.ones((2, 3)), r"factors must be one a model \(3\)\. Got 2"),
+        (np.ones((3, 2)), r"Vote\.predict_proba: factors must have 3 columns\. Got 2"),
+    ],
+)
+def test_factors_that_do_not_fit_are_named(factors, says):
+    models, weights, names = fitted()
+    with pytest.raises(ParamError, match=says):
+        Vote(models[:3], weights[:3], names[:3], factors).predict_proba(DATA.Xt)
+
+
+def test_numbers_take_no_factors():
+    vote = Vote([REGRESSOR, REGRESSOR], factors=np.ones((2, 1)))
+    with pytest.raises(ParamError, match=r"Vote\.predict: factors must be None for regressors"):
+        vote.predict(DATA.Xt)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from transferkit.ops.accuracy_estimate import average_threshold
 from transferkit.ops.confidence import max_confidence, negative_entropy, share_above_threshold
 
 
@@ -31,13 +30,3 @@ def test_scores_that_are_equal_but_for_rounding_are_equal():
     scores = negative_entropy(proba)
     assert len(set(scores)) > 1
     assert share_above_threshold(scores, 12, negative_entropy(np.array([[0.7, 0.2, 0.1]]))) == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_it_is_the_accuracy_estimate(seed):
-    rng = np.random.default_rng(seed)
-    source, target = rng.dirichlet(np.ones(3), 40), rng.dirichlet(np.ones(3), 30)
-    codes = rng.integers(0, 3, 40)
-    n_right = int((source.argmax(axis=1) == codes).sum())
-    found = share_above_threshold(negative_entropy(source), n_right, negative_entropy(target))
-    assert found == average_threshold(source, codes, target)

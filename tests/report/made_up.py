@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["classification", "embedding", "regression"]
+__all__ = ["classification", "decided", "embedding", "regression"]
 
 CLASSES = ("backpack", "bike", "calculator", "headphones", "keyboard", "laptop", "monitor", "mouse", "mug", "projector")
 METHODS = (
@@ -159,3 +159,50 @@ def embedding(classes: tuple[Any, ...] = CLASSES, seed: int = 0) -> dict[str, An
         "before": {"source": cloud(s, 0.0), "target": cloud(t, 6.0)}, "after": {"source": cloud(s, 0.0), "target": cloud(t, 0.4)},
         "source_labels": [classes[i] for i in s], "target_labels": [classes[i] for i in t], "method": "PCA",
     }  # fmt: skip
+
+
+def decided(state: str = "ambiguous", seed: int = 0) -> dict[str, Any]:
+    """A run whose choice was made by the vote's evidence: adapted, kept or left to two readings."""
+    facts = classification(seed=seed)
+    rng = np.random.default_rng(seed)
+    some = facts["candidates"]
+    vote = {
+        **some[3], "id": "vote", "method": "vote", "class": "Vote", "paradigm": "ensemble", "params": {}, "evidence": None,
+        "changed": 0.4, "estimate": None, "estimate_interval": None, "score": 0.5, "score_interval": [0.44, 0.56],
+    }  # fmt: skip
+    facts["candidates"] = [*some, vote]
+    fitted = [c["id"] for c in some if c["status"] == "fitted"]
+    weights = dict(zip(fitted, sorted(rng.dirichlet(np.ones(len(fitted))).tolist(), reverse=True)))
+    adapted = state == "adapt"
+    pairs = [("mug", "mouse", 40), ("mug", "bike", 12), ("laptop", "keyboard", 30), ("bike", "mug", 3)]
+    facts["guard"] = {
+        "selector": "evidence", "rule": "Adapt where the evidence says so", "anchor": some[0]["id"], "proposal": "vote",
+        "winner": "vote" if adapted else some[0]["id"], "adapted": adapted, "state": state, "mode": "nothing",
+        "reason": "negative transfer cannot be ruled out, because the clusters do not say enough",
+        "checks": [
+            {"check": "shift", "value": 0.98, "threshold": 0.6, "passed": True, "says": "The domains differ."},
+            {"check": "clusters", "value": 0.01, "threshold": 0.05, "passed": False, "says": "The clusters hardly speak."},
+        ],
+        "evidence": {"auc": 0.98, "surplus": 0.31, "disputed": 0.4, "n_target": 295, "something_new": 1.0},
+        "limits": {"auc": 0.6, "surplus": 0.2}, "weights": weights,
+        "readings": [] if state != "ambiguous" else [
+            {"assumption": "The classes are as common as before.", "then": "The vote is better.", "do": "Run with --assume."},
+            {"assumption": "The classes became rarer.", "then": "Source-only is right.", "do": "Keep it."},
+        ],
+        "disputed": {
+            "n": 100, "share": 100 / 295, "labels_needed": 15,
+            "changes": [{"from": a, "to": b, "n": n} for a, b, n in pairs],
+            "label_next": [
+                {"row": int(i), "name": f"img_{i}.jpg", "source_only": "mug", "proposal": "mouse", "probability": 0.61}
+                for i in rng.permutation(295)[:12]
+            ],
+        },
+    }  # fmt: skip
+    facts["verdict"] |= {
+        "adapted": adapted,
+        "baseline": 0.298,
+        "expected": 0.5 if adapted else 0.298,
+        "expected_interval": [0.44, 0.56] if adapted else [0.249, 0.353],
+        "sentence": "Adapt with the vote." if adapted else "Keep source-only.",
+    }
+    return facts

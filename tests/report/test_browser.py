@@ -30,6 +30,7 @@ def pages() -> dict[str, str]:
     return {
         "classification": render(made_up.classification(), made_up.embedding()),
         "regression": render(made_up.regression()),
+        "decided": render(made_up.decided(), made_up.embedding()),
         "long": render(long, made_up.embedding(many)),
         "empty": render({}),
     }
@@ -87,7 +88,7 @@ class Visit:
         )
 
 
-@pytest.mark.parametrize("name", ["classification", "regression", "long", "empty"])
+@pytest.mark.parametrize("name", ["classification", "regression", "decided", "long", "empty"])
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole(browser: Any, folder: Path, name: str, width: int, theme: str) -> None:
@@ -191,6 +192,18 @@ def test_page_reads_without_scripts(browser: Any, folder: Path) -> None:
         )
         assert visit.page.locator("#tried table").is_visible()
         assert not visit.page.locator(".plot").first.is_visible()
+
+
+def test_the_verdict_reads_without_scripts(browser: Any, folder: Path) -> None:
+    with Visit(browser, folder / "decided.html", java_script_enabled=False) as visit:
+        assert visit.page.locator(".state.ambiguous").is_visible()
+        assert visit.page.locator(".reading").count() == 2
+        assert visit.page.locator("#disputed table").nth(1).is_visible()  # the first is folded
+        names, bands = visit.page.locator(".flow .left span"), visit.page.locator(".flow path")
+        assert (names.count(), bands.count()) == (3, 4)
+        assert all(bands.nth(i).bounding_box()["height"] > 1 for i in range(4))
+        bars = [visit.page.locator(".bars i").nth(i).bounding_box()["width"] for i in range(3)]
+        assert bars == sorted(bars, reverse=True)
 
 
 def test_the_watch_would_bark(browser: Any, tmp_path: Path) -> None:

@@ -283,6 +283,8 @@ class Vote(BaseEstimator):
                 f"Vote.{method}: models must all be classifiers, with classes_, or all be regressors."
                 f" Got {with_!r} with and {without!r} without classes_."
             )
+        if method != "fit" and self.factors is not None and not any(classifies):
+            raise ParamError(f"Vote.{method}: factors must be None for regressors. Got a table.")
 
     def _on_rows(self, X: Any) -> Iterator[tuple[Any, Any]]:
         """Members with the rows they take; what several pipelines share in front is done once."""

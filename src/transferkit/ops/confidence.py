@@ -7,7 +7,7 @@ from scipy.special import xlogy
 
 from ..core.protocols import Array
 
-__all__ = ["max_confidence", "negative_entropy", "share_above_threshold"]
+__all__ = ["difference_of_confidences", "max_confidence", "negative_entropy", "share_above_threshold"]
 
 
 def negative_entropy(proba: Array) -> Array:
@@ -40,3 +40,9 @@ def share_above_threshold(source: Array, n_right: int, target: Array) -> float:
         return float((target >= (low + high) / 2).mean())
     counted = (n_right - (source > high).sum()) / (source == high).sum()
     return float((target > high).mean() + counted * (target == high).mean())
+
+
+def difference_of_confidences(proba_source: Array, codes: Array, proba_target: Array) -> float:
+    """DoC: source accuracy plus the change of the mean top probability (Guillory et al. 2021, section 3)."""
+    accuracy = (proba_source.argmax(axis=1) == codes).mean()
+    return float(accuracy + proba_target.max(axis=1).mean() - proba_source.max(axis=1).mean())

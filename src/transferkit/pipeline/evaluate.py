@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, r2_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from ..core.compose import TransferPipeline
 from ..core.errors import TransferError
 from ..core.protocols import Array
-from ..ops.accuracy_estimate import estimate_accuracy
 from .define import TransferTask
 from .guard import Choice, choose, settle
 from .prepare import HeldBack, Prepared
@@ -81,7 +79,7 @@ def evaluate(
         # A proposal made of candidates stands among them from here on.
         trained = [*trained, *([] if choice.proposal in trained else [choice.proposal])]
         predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
-        estimates = _estimates([anchor, choice.winner], prepared, seed)
+        estimates = choice.expected
     # Everything above is settled; only now do the held-back labels come in.
     scores = {} if prepared.held_back is None else score_held_back(predictions, prepared, prepared.held_back, seed)
     rows = [_row(t, anchor, choice, predictions, estimates, scores, prepared) for t in trained]
@@ -97,29 +95,6 @@ def evaluate(
         regression=regression_of(before, after, prepared.held_back, prepared.kind, seed),
         predictions=predictions,
     )
-
-
-def _estimates(
-    models: Sequence[Trained], prepared: Prepared, seed: int
-) -> dict[str, tuple[float, tuple[float, float]]]:
-    """Label-free estimates of target accuracy, for a classification: by id, (estimate, (low, high))."""
-    y = np.asarray(prepared.source.y)
-    if prepared.kind != "classification" or np.unique(y, return_counts=True)[1].min() < 2:
-        return {}  # nothing to cross-validate where a class has a single row
-    found = {}
-    for t in models:
-        model = t.model
-        inner = getattr(getattr(model, "method_", model), "estimator_", None)
-        if inner is None or not hasattr(model, "predict_proba") or not hasattr(inner, "predict_proba"):
-            continue
-        X = prepared.source.X
-        Z = model.transform(X, domain="source") if hasattr(model, "transform") else X
-        rarest = int(np.unique(y, return_counts=True)[1].min())
-        splits = StratifiedKFold(min(3, rarest), shuffle=True, random_state=seed)
-        proba = cross_val_predict(t.candidate.estimator, Z, y, cv=splits, method="predict_proba")
-        codes = np.searchsorted(np.unique(y), y)
-        found[t.candidate.id] = estimate_accuracy(proba, codes, model.predict_proba(prepared.target.X))
-    return found
 
 
 def score_held_back(

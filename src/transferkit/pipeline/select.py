@@ -211,7 +211,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     rows = max(prepared.source.n_samples, prepared.target.n_samples)
     listed = []
     for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", catalogue.COSTS.index(c.cost), c.name)):
-        for k, setting in enumerate(card.portfolio, start=1):
+        for k, setting in enumerate(card.portfolio or ({},) * (wanted is not None), start=1):
             params = {name: value for name, value in setting.items() if name != "estimator"}
             listed.append(
                 Candidate(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
@@ -24,6 +25,11 @@ from .select import Candidate
 __all__ = ["Trained", "train"]
 
 DONE = "done.json"
+# What a method may die of alone. A full disk or a wrong path (OSError) is no matter of the method.
+_CRASHES = (
+    TransferError, ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError,
+    MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +122,11 @@ def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, 
             model = candidate.build(seed).fit(
                 prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
             )
+            _check_answers(model, prepared)
         reason = "; ".join(sorted({" ".join(str(w.message).split())[:200] for w in caught}))
     except MissingExtraError as err:
         status, reason = "skipped", str(err)
-    except (TransferError, ValueError, ArithmeticError) as err:
+    except _CRASHES as err:
         # One method that cannot work on this data must not end the run; it is listed with its reason.
         status, reason = "failed", f"{type(err).__name__}: {err}"
     else:
@@ -128,6 +135,16 @@ def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, 
     record = {"status": status, "reason": reason, "seconds": round(time.perf_counter() - started, 3)}
     atomic_write(home / DONE, json.dumps(record))
     return candidate.id
+
+
+def _check_answers(model: Any, prepared: Prepared) -> None:
+    """A model that cannot answer for the target, or answers what is no number, is no candidate."""
+    answer = getattr(model, "predict_proba", model.predict)(prepared.target.X)
+    numbers = hasattr(model, "predict_proba") or prepared.kind == "regression"
+    if numbers and not np.isfinite(np.asarray(answer, dtype=np.float64)).all():
+        raise TransferError(
+            f"{type(model).__name__}: its predictions on the target must be finite. Got some that are not."
+        )
 
 
 def _finished(home: Path) -> dict[str, Any] | None:

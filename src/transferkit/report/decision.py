@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from . import words
 from .flow import flow_of
 
-__all__ = ["BADGES", "assumed", "decision_view", "members", "proposal_name", "state_of"]
+__all__ = ["BADGES", "assumed", "decision_view", "members", "proposal_name", "short_name", "state_of"]
 
 BADGES = {
     "adapt": "Adapt",
@@ -29,7 +30,9 @@ _ASSUMED = {
     "target-shares": "Taken as known: the target's class shares that were given with the task.",
     "few labels": "No assumption was needed: labelled target rows tested the proposal.",
 }
+_SETTLED = "Labels of rows in dispute settled it; no assumption was needed."
 _PROPOSALS = {"vote": "The vote of all candidates", "moved_shares": "Source-only with its class shares moved"}
+_SHORT = {"vote": "the vote", "moved_shares": "moved class shares"}
 # What each number of the evidence is, in the order in which a verdict looks at them.
 _NUMBERS = (
     ("auc", "domain AUC once the source is weighted to the predicted class shares; near 0.5 the domains look alike"),
@@ -62,7 +65,10 @@ def state_of(facts: Mapping[str, Any]) -> str | None:
 
 def assumed(facts: Mapping[str, Any]) -> str:
     """What was taken for granted, as a sentence; empty where the facts do not say."""
-    mode = (facts.get("guard") or {}).get("mode")
+    guard = facts.get("guard") or {}
+    mode = guard.get("mode")
+    if (guard.get("labels") or {}).get("settled") in ("better", "worse"):
+        return _SETTLED
     if mode == "nothing" and (facts.get("task") or {}).get("kind") == "regression":
         return "Nothing was assumed about the target's values."
     return _ASSUMED.get(mode, "") if isinstance(mode, str) else ""
@@ -78,23 +84,35 @@ def proposal_name(facts: Mapping[str, Any]) -> str:
     return _PROPOSALS.get(name) or words.clean(found.get("class") or name)
 
 
+def short_name(candidate: Mapping[str, Any]) -> str:
+    """A candidate as "with ..." goes on; empty where it has no name."""
+    return _SHORT.get(candidate.get("id") or "") or words.clean(candidate.get("class"))
+
+
 def members(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Who has how much of the vote, most first: `name`, `share` and `width` of its bar in per cent."""
+    """Who has how much of the vote, most first: `name`, `kind`, `share` and `width` of its bar in per cent."""
     guard = facts.get("guard") or {}
     if guard.get("proposal") != "vote":
         return []
     by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
     weights = [(k, w) for k, v in (guard.get("weights") or {}).items() if (w := words.finite(v)) is not None and w > 0]
     weights.sort(key=lambda item: -item[1])
+    named = [(_member(by_id.get(k) or {}, k), k, w) for k, w in weights[:MOST_MEMBERS]]
+    twice = {name for name, n in Counter(name for name, _, _ in named).items() if n > 1}
+    most = max((w for _, _, w in named), default=1.0)
     found = [
-        {"name": _member(by_id.get(k) or {}, k), "kind": words.word((by_id.get(k) or {}).get("paradigm")), "share": w}
-        for k, w in weights[:MOST_MEMBERS]
+        {
+            "name": name,
+            "kind": words.clean(k) if name in twice else words.word((by_id.get(k) or {}).get("paradigm")),
+            "share": w,
+            "width": round(100 * w / most, 1),
+        }
+        for name, k, w in named
     ]
     rest = weights[MOST_MEMBERS:]
-    if rest:
-        found.append({"name": f"{len(rest)} others", "kind": "", "share": sum(w for _, w in rest)})
-    most = max((m["share"] for m in found), default=1.0)
-    return [{**m, "width": round(100 * m["share"] / most, 1)} for m in found]
+    if rest:  # without a bar: the sum of many is no member that could be compared
+        found.append({"name": f"{len(rest)} others", "kind": "together", "share": sum(w for _, w in rest), "width": 0})
+    return found
 
 
 def _member(candidate: Mapping[str, Any], id: Any) -> str:
@@ -129,11 +147,30 @@ def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "members": members(facts),
         "numbers": [(key, says, known[key]) for key, says in _NUMBERS if words.finite(known.get(key)) is not None],
         "limits": words.params_text({k: v for k, v in limits.items() if words.finite(v) is not None}),
-        "disputed": disputed if words.finite(disputed.get("n")) else {},
+        "disputed": disputed if words.finite(disputed.get("n")) is not None else {},
         "flow": flow_of(disputed.get("changes") or (), (facts.get("task") or {}).get("classes") or ()),
+        "labels": _labels(guard.get("labels") or {}),
         "label_next": [r for r in disputed.get("label_next") or () if words.finite(r.get("row")) is not None],
         "first_rows": FIRST_ROWS,
     }  # fmt: skip
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    """What labels of disputed rows have shown so far."""
+    n, wins, losses = (words.finite(labels.get(k)) for k in ("n", "wins", "losses"))
+    if n is None or wins is None or losses is None:
+        return ""
+    settled = labels.get("settled")
+    end = (
+        ", which settles it" if settled == "better" else ", which refuses it" if settled == "worse" else ": still open"
+    )
+    rows = words.plural(int(n), "labelled row")
+    said = f"Of {rows} in dispute, the proposal is right on {wins:.0f} and source-only on {losses:.0f}{end}."
+    gain = [words.finite(v) for v in labels.get("gain") or ()]
+    if len(gain) != 3 or None in gain:
+        return said
+    middle, low, high = (f"{100 * v:+.1f}".replace("-", "−") for v in gain if v is not None)
+    return f"{said} Over all target rows that is a gain of {middle} points ({low} to {high})."
 
 
 def _afterwards(facts: Mapping[str, Any]) -> str:
@@ -145,7 +182,11 @@ def _afterwards(facts: Mapping[str, Any]) -> str:
     if None in scores or not proposal or state is None:
         return ""
     gain = scores[1] - scores[0]  # type: ignore[operator]
-    size = f"{abs(100 * gain):.1f} points" if name == "accuracy" else f"{words.number(abs(gain))} of {words.metric_name(name)}"
+    size = (
+        f"{abs(100 * gain):.1f} points"
+        if name == "accuracy"
+        else f"{words.number(abs(gain))} of {words.metric_name(name)}"
+    )
     begin = "On the held-back labels, looked at afterwards, "
     who = proposal[:1].lower() + proposal[1:] if guard.get("proposal") in _PROPOSALS else proposal
     if round(abs(gain), 3) == 0:
@@ -155,5 +196,3 @@ def _afterwards(facts: Mapping[str, Any]) -> str:
     return f"{begin}{who} would have {'gained' if gain > 0 else 'lost'} {size}" + (
         ": the price of caution here." if gain > 0 and state == "keep" else "."
     )
-
-

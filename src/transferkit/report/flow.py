@@ -76,6 +76,11 @@ def _places(side: Mapping[str, float], scale: float, total: float) -> dict[str, 
     top = (total - sum(heights.values()) - gap * (len(side) - 1)) / 2
     places = {}
     for name, height in heights.items():
-        places[name] = {"name": shorten(name, 24), "n": int(side[name]), "top": round(top, 1), "height": round(height, 1)}
+        places[name] = {
+            "name": shorten(name, 24),
+            "n": int(side[name]),
+            "top": round(top, 1),
+            "height": round(height, 1),
+        }
         top += height + gap
     return places

@@ -6,13 +6,17 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import words
 from .charts import MOST_CLASSES, MOST_ROWS, all_charts, candidate_name, shown_classes
-from .decision import decision_view, proposal_name
+from .decision import decision_view, proposal_name, short_name
 from .learning import learning_view
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["render"]
 
@@ -49,7 +53,6 @@ def render(
     >>> "<h1>Keep the source model.</h1>" in page
     True
     """
-    from jinja2 import DictLoader, Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
@@ -63,16 +66,7 @@ def render(
     scripts = [Markup(text) for text in (plotly, script) if text]
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {' '.join(map(_hash, scripts))}"
 
-    parts = {p.name: p.read_text(encoding="utf-8") for p in here.iterdir() if p.name.endswith(".j2")}
-    env = Environment(
-        loader=DictLoader(parts), autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True
-    )
-    env.filters |= {
-        "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
-        "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
-        "shift_kind": words.shift_kind,
-    }  # fmt: skip
-    template = env.get_template("report.html.j2")
+    template = _environment().get_template("report.html.j2")
     page = template.render(
         **_view(facts), charts=charts, embedding=embedding or {},
         examples=[e for e in examples or () if "row" not in e],
@@ -81,6 +75,23 @@ def render(
         chart_json=Markup(_json(list(charts.values()))), style=Markup(style), scripts=scripts,
     )  # fmt: skip
     return page.strip().encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    """The templates, read and compiled once a process."""
+    from jinja2 import DictLoader, Environment
+
+    parts = {p.name: p.read_text(encoding="utf-8") for p in files(__package__).iterdir() if p.name.endswith(".j2")}
+    env = Environment(
+        loader=DictLoader(parts), autoescape=True, finalize=_finalize, trim_blocks=True, lstrip_blocks=True
+    )
+    env.filters |= {
+        "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
+        "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
+        "shift_kind": words.shift_kind,
+    }  # fmt: skip
+    return env
 
 
 def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +137,7 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     without = f"with {words.clean(plain)}" if plain else "from scratch" if by_model else "without adapting"
     kept = "trained from scratch" if by_model else "the source's model, kept"
     chosen = {
-        "label": f"with {words.clean(winner.get('class')) or 'adapting'}" if verdict.get("adapted") else kept,
+        "label": f"with {short_name(winner) or 'adapting'}" if verdict.get("adapted") else kept,
         "value": verdict.get("expected"), "ends": verdict.get("expected_interval"), "kind": "after",
     }  # fmt: skip
     if verdict.get("adapted"):
@@ -137,7 +148,7 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
         # Without labels, a guess at what the refused model reaches would claim to know what the verdict leaves open.
         shown = key == "score" and not by_model and proposal_name(facts)
         rows = [chosen, {
-            "label": f"with {words.clean(refused.get('class'))}, not used", "value": refused.get("score") if shown else None,
+            "label": f"with {short_name(refused)}, not used", "value": refused.get("score") if shown else None,
             "ends": refused.get("score_interval"), "kind": "before",
         }]  # fmt: skip
     rows = [

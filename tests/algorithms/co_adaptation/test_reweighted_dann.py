@@ -8,7 +8,7 @@ from torch.nn import functional
 import adaptation_checks
 import shifts
 from transferkit import DeepSourceOnly, Domain, ReweightedDANN
-from transferkit.algorithms.co_adaptation.reweighted_dann import _Reweighted, _likeness
+from transferkit.algorithms.co_adaptation.reweighted_dann import _likeness, _Reweighted
 from transferkit.engine.backbones import load_backbone
 from transferkit.engine.labels import find_labels
 from transferkit.engine.network import Network

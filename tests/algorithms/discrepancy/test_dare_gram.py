@@ -6,7 +6,7 @@ import torch
 
 import adaptation_checks
 from transferkit import DAREGRAM, DeepSourceOnly, Domain
-from transferkit.algorithms.discrepancy.dare_gram import _n_main, _inverse_gram_distance
+from transferkit.algorithms.discrepancy.dare_gram import _inverse_gram_distance, _n_main
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 

@@ -23,7 +23,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "scaling": "domain",
-    "portfolio": ({"n_rounds": 10},),
+    "portfolio": (),
     "paper": "Blum & Mitchell. Combining Labeled and Unlabeled Data with Co-Training. COLT 1998.",
     "url": "https://dl.acm.org/doi/10.1145/279943.279962",
 }

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Interval, RandomState
 from ...core.protocols import Domain
-from ...ops.accuracy_estimate import difference_of_confidences
+from ...ops.confidence import difference_of_confidences
 from ...ops.held_out import held_out_predictions
 from ...ops.label_free import check_label_free, target_probabilities
 

@@ -16,6 +16,7 @@ from ...core.errors import TransferError
 from ...core.files import atomic_write
 from ...core.protocols import Array, Domain
 from ...ops.paired_test import sign_test
+from ...pipeline.guard.expected import expectation_features
 from ...pipeline.guard.measure import Ballots, look, measure
 from ...pipeline.select import plain_model
 from ...pipeline.threads import one_thread
@@ -23,7 +24,7 @@ from .record import Record, read_record
 
 __all__ = ["SELECTORS", "judge"]
 
-VERSION = 2
+VERSION = 3
 # Selectors that need no more of a candidate than what it says of the target; the others refit it.
 SELECTORS = ("entropy", "infomax", "bnm", "corr_c", "snd", "class_ami", "ensv", "majority_agreement")
 N_DRAWS, SHOTS, FOLDS = 2, 3, 3
@@ -69,6 +70,7 @@ def _judged(record: Record) -> dict[str, Any]:
         "oracle": max(facts["accuracy"]),
         "mean_candidate": round(float(np.mean(facts["accuracy"])), 5),
         "evidence": asdict(evidence),
+        "features": expectation_features(ballots, evidence),
         "vote": accuracy(proposal.labels),
         "evidence_given": asdict(given),
         "vote_given": accuracy(informed.labels),

@@ -30,7 +30,7 @@ GRIDS: Mapping[str, Mapping[str, Sequence[float]]] = {
         "same_gain": (0.02, 0.03, 0.05, 0.08),
         "same_steady": (0.75, 0.90),
     },
-    "target-shares": {"given_surplus": (0.05, 0.08, 0.10, 0.12, 0.15, 0.20)},
+    "target-shares": {"given_surplus": (0.10, 0.15, 0.20, 0.25, 0.30)},
 }
 
 
@@ -75,14 +75,8 @@ def nested(
     return found, used
 
 
-def few_labels(rows: Sequence[Mapping[str, Any]], level: float = LEVEL) -> tuple[Array, Array]:
-    """Gains of pooling where the sign test allows it, and the oracle's; means over the draws of each task."""
-    pairs = [
-        [
-            ((d["pooled"] - d["anchor"]) if d["p"] <= level else 0.0, max(0.0, d["oracle"] - d["anchor"]))
-            for d in row["few"]
-        ]
-        for row in rows
-    ]
-    flat = np.array(pairs)
-    return flat[..., 0], flat[..., 1]
+def few_labels(draws: Sequence[Sequence[Mapping[str, float]]], level: float = LEVEL) -> tuple[Array, Array]:
+    """Gains of pooling where the sign test allows it, and the oracle's, of shape (n_tasks, n_draws)."""
+    gain = [[d["pooled"] - d["anchor"] if d["p"] <= level else 0.0 for d in own] for own in draws]
+    best = [[max(0.0, d["oracle"] - d["anchor"]) for d in own] for own in draws]
+    return np.array(gain), np.array(best)

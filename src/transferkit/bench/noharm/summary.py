@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.protocols import Array
 from ...pipeline.guard.decide import LIMITS
+from .estimate import expectations
 from .judge import MORE_SHOTS, SELECTORS
 from .rules import GRIDS, LEVEL, SIMILAR, few_labels, gains, nested
 
@@ -99,6 +100,7 @@ def summarise(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> 
         "table": table,
         "families": families,
         "nested_limits": derived,
+        "expected_accuracy": expectations(rows),
         "rows": [
             {
                 "name": r["name"], "tv": round(r["tv"], 3), "source_only": r["anchor"], "oracle": r["oracle"], "vote": r["vote"],

@@ -28,12 +28,15 @@ class Choice:
         What speaks for a candidate, by id; how it is measured depends on the rule.
     guard : dict
         For ``run.json``.
+    expected : dict
+        Accuracy to expect with its interval, ``(value, (low, high))`` by id, where one can be had.
     """
 
     winner: Trained
     proposal: Trained
     evidence: dict[str, float]
     guard: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, tuple[float, tuple[float, float]]] = field(default_factory=dict)
 
 
 def ensemble(name: str, summary: str, model: Any, anchor: Trained) -> Trained:
@@ -59,6 +62,7 @@ def facts_of_choice(
 ) -> dict[str, Any]:
     """The guard's part of ``run.json``."""
     winner = proposal if adapted else anchor
+    state = more.pop("state", "adapt" if adapted else "keep")
     return plain(
         {
             "selector": rule,
@@ -67,24 +71,29 @@ def facts_of_choice(
             "proposal": proposal.candidate.id,
             "winner": winner.candidate.id,
             "adapted": adapted,
-            "state": more.pop("state", "adapt" if adapted else "keep"),
+            "state": state,
             "checks": list(checks),
-            "reason": reason_of(checks, adapted),
+            "reason": reason_of(checks, state),
             **more,
         }
     )
 
 
-def reason_of(checks: Sequence[dict[str, Any]], adapted: bool) -> str:
+def reason_of(checks: Sequence[dict[str, Any]], state: str) -> str:
     """What decided it, as the end of the verdict's sentence."""
     if not checks:
         return "what was to be tested against it could not be fitted"
-    deciding = [c for c in checks if c["passed"] == adapted] or list(checks)
-    first = deciding[1 if adapted and len(deciding) > 1 and deciding[0]["check"] == "shift" else 0]
+    if state == "keep":
+        deciding = [c for c in checks if not c["passed"]]
+    else:  # that there is a shift, and no collapse, is needed but speaks for nothing
+        deciding = [c for c in checks if c["passed"] and c["check"] not in ("shift", "spread")]
+    first = (deciding or list(checks))[0]
     says = first["says"].rstrip(".")
     says = says[:1].lower() + says[1:]
-    if adapted:
+    if state == "adapt":
         return f"negative transfer is unlikely, because {says}"
+    if state == "ambiguous":
+        return f"the evidence has two readings, because {says}"
     if first["check"] in ("shift", "dispute"):
         return f"there is nothing to gain, because {says}"
     return f"negative transfer cannot be ruled out, because {says}"

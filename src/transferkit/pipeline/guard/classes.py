@@ -20,13 +20,15 @@ from .choice import Choice, ensemble, facts_of_choice
 from .consensus import Proposal
 from .decide import LIMITS, Decision, Mode, decide
 from .disputed import disputed_facts
+from .expected import ANCHOR, VOTE, expectation_features
 from .measure import Ballots, Evidence, look, measure
 
 __all__ = ["ballots_of", "by_evidence", "vote_of"]
 
 RULE = "Adapt where the target's class shares or its own clusters say that source-only is wrong"
-VOTE = "Vote: half the plain models, half all candidates by rank, each brought to the target's class shares"
-SHARES = "Source-only with its class shares moved to those that EM estimates in the target"
+VOTE_SUMMARY = "Vote: half the plain models, half all candidates by rank, each brought to the target's class shares"
+SHARES_SUMMARY = "Source-only with its class shares moved to those that EM estimates in the target"
+FEW_ROWS = 48  # the smallest target among the tasks that the expectation was fitted on
 PLAIN = "source_only"  # cards whose candidates are without transfer
 
 
@@ -80,13 +82,13 @@ def by_evidence(
     one = next((k for k, t in enumerate(fitted) if t.candidate.id == named), None)
     view = look(ballots, seed)
     evidence, proposed = measure(ballots, view, given, one)
-    decision = decide(evidence, mode)
+    decision = decide(evidence, mode) if named is None or one is not None else Decision("keep", "none", [])
     if decision.branch == "shares":
-        proposal = ensemble("moved_shares", SHARES, _moved(anchor, ballots, view.corrected), anchor)
+        proposal = ensemble("moved_shares", SHARES_SUMMARY, _moved(anchor, ballots, view.corrected), anchor)
     elif named is not None:
         proposal = anchor if one is None else fitted[one]
     else:
-        proposal = ensemble("vote", VOTE, vote_of(fitted, proposed), anchor)
+        proposal = ensemble("vote", VOTE_SUMMARY, vote_of(fitted, proposed), anchor)
     adapted = decision.state == "adapt"
     weights = {t.candidate.id: float(w) for t, w in zip(fitted, proposed.weights)}
     after = class_probabilities(proposal.model, prepared.target.X, classes)
@@ -97,7 +99,22 @@ def by_evidence(
         readings=_readings(evidence, decision, mode),
         disputed=disputed_facts(ballots.probas[0], after, classes, prepared, seed),
     )  # fmt: skip
-    return Choice(proposal if adapted else anchor, proposal, weights, guard)
+    return Choice(
+        proposal if adapted else anchor, proposal, weights, guard, _expected(ballots, evidence, decision, anchor, named)
+    )
+
+
+def _expected(
+    ballots: Ballots, evidence: Evidence, decision: Decision, anchor: Trained, named: str | None
+) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Where the evidence has two readings there is no expectation; nor is there one for other proposals than the vote."""
+    if decision.state == "ambiguous" or len(ballots.Xt) < FEW_ROWS:
+        return {}
+    features = expectation_features(ballots, evidence)
+    found = {anchor.candidate.id: ANCHOR.of(features)}
+    if named is None and decision.branch != "shares":
+        found["vote"] = VOTE.of(features)
+    return found
 
 
 def _moved(anchor: Trained, ballots: Ballots, corrected: Array) -> Vote:
@@ -114,7 +131,7 @@ def _readings(e: Evidence, decision: Decision, mode: Mode) -> list[dict[str, str
     """What each assumption would mean, where the evidence leaves the choice to it."""
     if decision.state != "ambiguous":
         return []
-    if decision.checks[0]["check"] == "shift" and not decision.checks[0]["passed"]:
+    if decision.branch == "shares":
         return [
             {
                 "assumption": "Only the classes became rarer or commoner; what a class looks like is the same.",

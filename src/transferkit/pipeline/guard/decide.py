@@ -47,7 +47,7 @@ class Limits:
     some_steady: float = 0.60
     same_gain: float = 0.03
     same_steady: float = 0.75
-    given_surplus: float = 0.05
+    given_surplus: float = 0.20
     spread: float = 0.5
     explained: float = 0.05
     moved: float = 0.30
@@ -65,7 +65,7 @@ class Decision:
     state : {"adapt", "keep", "ambiguous"}
         Ambiguous: the evidence has two readings, and the model without transfer is kept.
     branch : {"vote", "shares", "none"}
-        What is adopted: the vote of all candidates, or the anchor with its priors moved.
+        What is adopted or in doubt: the vote of all candidates, or the anchor with its priors moved.
     checks : list of dict
         For and against, each with ``check``, ``value``, ``threshold``, ``passed`` and a sentence in ``says``.
     """
@@ -90,48 +90,57 @@ def decide(evidence: Evidence, mode: Mode = "nothing", limits: Limits = LIMITS) 
     if not shift["passed"]:
         only = _only_shares(evidence, limits)
         if mode == "label-shift":
-            return Decision(
-                "adapt" if only["passed"] else "keep", "shares" if only["passed"] else "none", [only, shift]
+            return (
+                Decision("adapt", "shares", [only, shift])
+                if only["passed"]
+                else Decision("keep", "none", [shift, only])
             )
         # Other shares alone: EM would follow, but three of nine times it made things worse. Say so, and leave it to the user.
-        return Decision("ambiguous" if only["passed"] and mode == "nothing" else "keep", "none", [shift, only])
+        doubtful = only["passed"] and mode == "nothing"
+        return Decision("ambiguous", "shares", [shift, only]) if doubtful else Decision("keep", "none", [shift, only])
     if mode == "label-shift":
         return Decision("keep", "none", [_contradicted(evidence, limits)])
     if evidence.disputed == 0:
-        says = "The vote of all methods says the same as source-only on every target row, so there is nothing to gain."
+        says = "The proposal says the same as source-only on every target row, so there is nothing to gain."
         return Decision("keep", "none", [shift, finding("dispute", 0.0, 0.0, False, says)])
     spread = _spread(evidence, limits)
+    least = _least_surplus(evidence, limits, mode)
+    surplus = _surplus(evidence, least, mode)
     if mode == "nothing":
         clusters = _clusters(evidence, limits.strict_gain, limits.strict_steady)
-        surplus = _surplus(evidence, limits.surplus, mode)
         if clusters["passed"] and spread["passed"]:
             return Decision("adapt", "vote", [shift, clusters, spread])
-        doubtful = _shares_speak(evidence, limits, mode) and spread["passed"]
-        return Decision("ambiguous" if doubtful else "keep", "none", [shift, clusters, surplus, spread])
-    surplus = _surplus(evidence, limits.surplus if mode == "same-priors" else limits.given_surplus, mode)
+        doubtful = surplus["passed"] and spread["passed"]
+        checks = _ordered(shift, spread, clusters, surplus)
+        return Decision("ambiguous", "vote", checks) if doubtful else Decision("keep", "none", checks)
     clusters = _clusters(evidence, limits.same_gain, limits.same_steady)
-    speaks = _shares_speak(evidence, limits, mode)
-    surplus = {**surplus, "passed": speaks}
-    enough = (speaks or clusters["passed"]) and spread["passed"]
-    order = [surplus, clusters] if speaks else [clusters, surplus]
-    return Decision("adapt" if enough else "keep", "vote" if enough else "none", [shift, *order, spread])
+    enough = (surplus["passed"] or clusters["passed"]) and spread["passed"]
+    order = [surplus, clusters] if surplus["passed"] else [clusters, surplus]
+    checks = _ordered(shift, spread, *order)
+    return Decision("adapt" if enough else "keep", "vote" if enough else "none", checks)
 
 
-def _shares_speak(e: Evidence, limits: Limits, mode: Mode) -> bool:
-    """Do the anchor's class shares give it away?"""
+def _ordered(shift: dict[str, Any], spread: dict[str, Any], *others: dict[str, Any]) -> list[dict[str, Any]]:
+    """A collapsed vote decides alone, so it stands before what else may speak against it."""
+    return [shift, *others, spread] if spread["passed"] else [shift, spread, *others]
+
+
+def _least_surplus(e: Evidence, limits: Limits, mode: Mode) -> float:
+    """From which surplus on the anchor's class shares give it away."""
     if mode == "target-shares":
-        return e.surplus > limits.given_surplus
+        return limits.given_surplus
     supported = e.cluster_gain > 0 and e.cluster_steady >= limits.some_steady
-    return e.surplus > limits.surplus or (e.surplus > limits.some_surplus and supported)
+    return min(limits.surplus, limits.some_surplus) if supported else limits.surplus
 
 
 def _shift(e: Evidence, limits: Limits) -> dict[str, Any]:
     passed = e.auc > limits.auc and e.auc_p < 0.05
-    says = (
-        f"The domains differ beyond their class shares (a domain classifier reaches AUC {e.auc:.2f})."
-        if passed
-        else f"The rows of the domains are distributed alike (domain AUC {e.auc:.2f}): no shift to adapt to."
-    )
+    if passed:
+        says = f"The domains differ beyond their class shares (a domain classifier reaches AUC {e.auc:.2f})."
+    elif e.auc_plain <= limits.auc or e.auc_p < 0.05:
+        says = f"The rows of the domains are distributed alike (domain AUC {e.auc:.2f}): no shift to adapt to."
+    else:
+        says = f"The rows are too few to tell (chance alone reaches a domain AUC of {e.auc_plain:.2f} with p = {e.auc_p:.2f})."
     return finding("shift", e.auc, limits.auc, passed, says)
 
 
@@ -183,4 +192,4 @@ def _clusters(e: Evidence, least: float, steady: float) -> dict[str, Any]:
 def _spread(e: Evidence, limits: Limits) -> dict[str, Any]:
     passed = e.spread >= limits.spread
     word = "uses about as many classes as" if passed else "has collapsed onto fewer than half the classes of"
-    return finding("spread", e.spread, limits.spread, passed, f"The vote {word} source-only.")
+    return finding("spread", e.spread, limits.spread, passed, f"The proposal {word} source-only.")

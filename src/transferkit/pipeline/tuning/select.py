@@ -242,7 +242,10 @@ def _candidates(
     """The list, and the methods that fit but are not on it."""
     kind = tuning.target.X.kind
     data = {"audio": "images"}.get(kind, kind)  # sounds are seen as pictures
-    fitting = catalogue.find(protocol="ModelTransfer", task=tuning.kind, data=data)
+    labelled = {"few_label", "supervised"}  # a source-free method would leave the labels unused
+    fitting = [
+        c for c in catalogue.find(protocol="ModelTransfer", task=tuning.kind, data=data) if labelled & set(c.settings)
+    ]
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
     for card in wanted or ():
         if card not in fitting:
