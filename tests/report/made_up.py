@@ -168,6 +168,7 @@ def decided(state: str = "ambiguous", seed: int = 0) -> dict[str, Any]:
     some = facts["candidates"]
     vote = {
         **some[3], "id": "vote", "method": "vote", "class": "Vote", "paradigm": "ensemble", "params": {}, "evidence": None,
+        "summary": "Vote: half the plain models, half all others",
         "changed": 0.4, "estimate": None, "estimate_interval": None, "score": 0.5, "score_interval": [0.44, 0.56],
     }  # fmt: skip
     facts["candidates"] = [*some, vote]

@@ -154,7 +154,9 @@ def test_votes() -> None:
     rest = members(facts)[-1]
     assert rest["name"] == "8 others"
     assert rest["width"] == 0
-    assert "Who votes" in Page(render(facts)).text
+    text = Page(render(facts)).text
+    assert "Who votes" in text
+    assert "what its members say: half the plain models, half all others." in text
     facts["guard"]["proposal"] = "moved_shares"  # then nobody votes
     assert members(facts) == []
     assert "Who votes" not in Page(render(facts)).text

@@ -335,7 +335,7 @@ def test_colours_have_contrast() -> None:
     themes = [dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root[^{]*\{([^}]*)\}", style)]
     assert len(themes) == 2
     for theme in themes:
-        for name in ("ink", "muted", "source", "target", "good", "bad"):
+        for name in ("ink", "muted", "source", "target", "good", "bad", "doubt"):
             for ground in ("paper", "wash"):
                 bright, dark = sorted((_luminance(theme[name]), _luminance(theme[ground])), reverse=True)
                 assert (bright + 0.05) / (dark + 0.05) >= 4.5, (name, ground)

@@ -130,6 +130,9 @@ def run(
     target_shares: Annotated[
         str | None, typer.Option("--target-shares", help="The target's class shares, where you know them: a=0.3,b=0.7.")
     ] = None,
+    distil: Annotated[
+        bool, typer.Option("--distil", help="Replace a vote that wins with one plain model that it teaches.")
+    ] = False,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
@@ -202,6 +205,7 @@ def run(
             budget=limit,
             strict=strict,
             assume=assume,
+            distil=distil,
             target_shares=None if target_shares is None else [s.strip() for s in target_shares.split(",")],
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
@@ -222,6 +226,7 @@ def run(
             None if assume == "nothing" else assume,
             seed or None,
             strict or None,
+            distil or None,
         ]
         if any(v is not None and v != [] for v in given) or (kind, target_labels) != ("auto", "auto"):
             raise typer.BadParameter(

@@ -113,6 +113,8 @@ def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evalua
             f"Or label {3 * len(prepared.classes)} target rows, three a class, and run again with --target-labels few: trained"
             " on and tested with, they decide better than any label-free evidence."
         )
+    if defined.task.methods is None and evaluated.guard["state"] != "adapt":
+        steps.append("Methods that train a network on both domains are tried where they are named: --method dann.")
     failed = [c["id"] for c in evaluated.candidates if c["status"] == "failed"]
     if failed:
         steps.append(f"{len(failed)} candidates failed ({', '.join(failed[:3])}); their reasons are listed with them.")

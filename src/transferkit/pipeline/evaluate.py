@@ -14,7 +14,7 @@ from ..core.compose import TransferPipeline
 from ..core.errors import TransferError
 from ..core.protocols import Array
 from .define import TransferTask
-from .guard import Choice, choose, settle
+from .guard import Choice, as_single, choose, settle
 from .prepare import HeldBack, Prepared
 from .select import ANCHOR
 from .strict_json import plain
@@ -76,8 +76,11 @@ def evaluate(
         if labels:
             choice = settle(choice, anchor, blind, labels)
         seed = task.seed
-        # A proposal made of candidates stands among them from here on.
-        trained = [*trained, *([] if choice.proposal in trained else [choice.proposal])]
+        if task.distil:
+            choice = as_single(choice, anchor, blind, seed)
+        # What was made of candidates stands among them from here on.
+        made = dict.fromkeys(t for t in (choice.proposal, choice.winner) if t not in trained)
+        trained = [*trained, *made]
         predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
         estimates = choice.expected
     # Everything above is settled; only now do the held-back labels come in.

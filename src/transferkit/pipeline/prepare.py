@@ -93,7 +93,7 @@ class Prepared:
     @classmethod
     def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:
         """Rows that are numbers already, one source, as they are."""
-        classes = np.unique(source.y) if kind == "classification" else None
+        classes = np.unique(np.asarray(source.y)) if kind == "classification" else None
         return cls(
             source=source, groups=np.full(source.n_samples, source.name), target=target, held_back=None,
             transformer=Pipeline([("as_is", "passthrough")]), kind=kind, classes=classes,

@@ -198,8 +198,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     fitting = [
         c
         for c in catalogue.find(protocol="Transfer", task=prepared.kind, data="vectors")
-        if settings & set(c.settings)
-        and (wanted is None or c in wanted or (c.paradigm == "baseline" and c.cost != "epochs"))
+        if settings & set(c.settings) and (_is_tried(c) if wanted is None else c in wanted or _is_baseline(c))
     ]
     for card in wanted or ():
         if card not in fitting:
@@ -211,7 +210,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     rows = max(prepared.source.n_samples, prepared.target.n_samples)
     listed = []
     for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", catalogue.COSTS.index(c.cost), c.name)):
-        for k, setting in enumerate(card.portfolio or ({},) * (wanted is not None), start=1):
+        for k, setting in enumerate(card.portfolio or ({},), start=1):
             params = {name: value for name, value in setting.items() if name != "estimator"}
             listed.append(
                 Candidate(
@@ -222,16 +221,23 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
                     if "estimator" in setting
                     else estimator,
                     role="baseline" if card.paradigm == "baseline" else "candidate",
-                    skip=_why_not(card, rows, named=wanted is not None and card in wanted),
+                    skip=_why_not(card, rows),
                 )
             )
     return listed
 
 
-def _why_not(card: Card, rows: int, named: bool) -> str:
+def _is_tried(card: Card) -> bool:
+    """What trains a network on both domains, and what has an empty portfolio, is tried only where it is named."""
+    return card.cost != "epochs" and bool(card.portfolio)
+
+
+def _is_baseline(card: Card) -> bool:
+    return card.paradigm == "baseline" and _is_tried(card)
+
+
+def _why_not(card: Card, rows: int) -> str:
     if card.missing:
         return f"needs {', '.join(card.missing)}, which is not installed"
-    if card.cost == "epochs":
-        return "" if named else f"trains a network: name it with --methods {card.name}"
-    limit = MAX_ROWS[card.cost]
+    limit = MAX_ROWS.get(card.cost, np.inf)
     return f"cost grows with {card.cost}; tried up to {limit:,.0f} rows a domain, here {rows:,}" if rows > limit else ""

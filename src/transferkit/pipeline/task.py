@@ -61,8 +61,8 @@ class TransferTask:
     jobs : int
         Candidates fitted at a time; -1 is one a core. The result does not depend on it.
     budget : float, optional
-        Seconds after which no new candidate is started. The baselines always run. What was not started is missing from
-        the choice too; resume with more time to have it.
+        Seconds after which no new candidate is started, and those that still run are ended. The baselines always run. What
+        was not done is missing from the choice too; resume with more time to have it.
     strict : bool
         Whether a broken file in a folder is an error instead of a warning.
     model : str or sequence of str, optional
@@ -79,6 +79,8 @@ class TransferTask:
         shifts by any rule, so what is assumed decides what may be promised.
     target_shares : mapping of class to float, or sequence of "CLASS=SHARE", optional
         The target's class shares, where they are known: one a class of the source, of sum 1. Stands for `assume`.
+    distil : bool
+        Whether a vote that wins is replaced with one plain model that it teaches; the report says what that costs.
 
     Raises
     ------
@@ -111,6 +113,7 @@ class TransferTask:
     epochs: int | None = None
     assume: str = "nothing"
     target_shares: Mapping[Any, float] | Sequence[str] | None = None
+    distil: bool = False
 
     def __post_init__(self) -> None:
         def refuse(name: str, rule: str) -> ParamError:
@@ -218,8 +221,8 @@ class TransferTask:
                 value = [place_of(v) for v in value] if field.name == "sources" else place_of(value)
             if field.name == "target_shares":
                 value = [f"{name}={share:g}" for name, share in _named_shares(value).items()]
-            if field.name == "assume" and value == "nothing":
-                continue  # the default: runs from before it was an option resume
+            if (field.name, value) in (("assume", "nothing"), ("distil", False)):
+                continue  # defaults: runs from before these were options resume
             if field.name == "model":
                 value = [model_place(m) for m in self.models]
             if isinstance(value, Integral) and not isinstance(value, bool):

@@ -7,12 +7,14 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.externals.loky import ProcessPoolExecutor
 from threadpoolctl import threadpool_limits
 
 from .. import store
@@ -25,6 +27,7 @@ from .select import Candidate
 __all__ = ["Trained", "train"]
 
 DONE = "done.json"
+GRACE = 1.0  # seconds
 # What a method may die of alone. A full disk or a wrong path (OSError) is no matter of the method.
 _CRASHES = (
     TransferError, ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError,
@@ -80,7 +83,7 @@ def train(
     jobs : int
         Fits at a time; -1 is one a core.
     budget : float or None
-        Seconds after which no candidate is started any more; baselines always run.
+        Seconds after which no candidate is started any more and those that run are ended; baselines always run.
     progress : Progress
         Told about every candidate that is done.
     """
@@ -99,12 +102,42 @@ def train(
 def _fit_all(
     waiting: Sequence[Candidate], prepared: Prepared, folder: Path, seed: int, jobs: int, deadline: float | None
 ) -> Iterator[str]:
+    if deadline is not None and waiting:
+        yield from _fit_until(waiting, prepared, folder, seed, jobs, deadline)
+        return
     if jobs == 1 or len(waiting) < 2:
         for candidate in waiting:
             yield _fit_one(candidate, prepared, folder, seed, deadline)
         return
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
     yield from parallel(delayed(_fit_one)(c, prepared, folder, seed, deadline) for c in waiting)
+
+
+def _fit_until(
+    waiting: Sequence[Candidate], prepared: Prepared, folder: Path, seed: int, jobs: int, deadline: float
+) -> Iterator[str]:
+    """Fit in processes of their own, which are ended at the deadline; baselines, which come first, are waited for."""
+    pool = ProcessPoolExecutor(max_workers=min(len(waiting), effective_n_jobs(jobs)))
+    futures = {pool.submit(_fit_one, c, prepared, folder, seed, deadline): c for c in waiting}
+    baselines = {f for f, c in futures.items() if c.role == "baseline"}
+    left = set(futures)
+    endless = True
+    try:
+        while left:
+            late = time.time() >= deadline
+            if late and not left & baselines:
+                # What has not begun is called off; what has gets a moment to see that it is late.
+                left = {f for f in left if not f.cancel()}
+                left -= wait(left, timeout=GRACE).done
+                break
+            rest = None if late else max(0.05, deadline - time.time())
+            done, _ = wait(left & baselines if late else left, timeout=rest, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            left -= done
+        endless = bool(left)
+    finally:
+        pool.shutdown(wait=True, kill_workers=endless)
 
 
 def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, deadline: float | None) -> str:
@@ -162,6 +195,6 @@ def _read(candidate: Candidate, home: Path, budget: float | None) -> Trained:
     if record is None and budget is None:
         raise TransferError(f"{home}: the result of {candidate.id} must be there after its fit. Got no {DONE}.")
     if record is None:
-        return Trained(candidate, "skipped", "the time budget was used up before it was started", None)
+        return Trained(candidate, "skipped", "the time budget was used up before it was done", None)
     model = store.load(home / "model") if record["status"] == "fitted" else None
     return Trained(candidate, record["status"], record["reason"], model)

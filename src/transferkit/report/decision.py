@@ -115,6 +115,13 @@ def members(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def _vote_says(facts: Mapping[str, Any]) -> str:
+    """How the vote is put together, from its own summary."""
+    vote = next((c for c in facts.get("candidates") or () if c.get("id") == "vote"), {})
+    summary = words.clean(vote.get("summary"))
+    return (summary.partition(": ")[2] or summary).rstrip(".")
+
+
 def _member(candidate: Mapping[str, Any], id: Any) -> str:
     params = words.params_text(candidate.get("params"))
     name = words.clean(candidate.get("class") or id)
@@ -140,11 +147,12 @@ def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "proposal": proposal_name(facts) or "the proposal",
         "speaks": [
             (f"What speaks for {'the change' if by_model else 'adapting'}", "pass", [c for c in checks if c.get("passed")]),
-            ("What speaks against it", "fail", [c for c in checks if not c.get("passed")]),
+            ("What speaks against it, or too little for it", "fail", [c for c in checks if not c.get("passed")]),
         ],
         "checks": checks,
         "readings": [r for r in guard.get("readings") or () if r.get("assumption")] if shown == "ambiguous" else [],
         "members": members(facts),
+        "vote_says": _vote_says(facts),
         "numbers": [(key, says, known[key]) for key, says in _NUMBERS if words.finite(known.get(key)) is not None],
         "limits": words.params_text({k: v for k, v in limits.items() if words.finite(v) is not None}),
         "disputed": disputed if words.finite(disputed.get("n")) is not None else {},

@@ -19,7 +19,12 @@ CARD = {
     "needs": (),
     "cost": "n",
     "scaling": "domain",
-    "portfolio": ({"reg": 1.0}, {"reg": 0.1}, {"reg": 1.0, "estimator": "nearest"}, {"reg": 1.0, "estimator": "forest"}),
+    "portfolio": (
+        {"reg": 1.0},
+        {"reg": 0.1},
+        {"reg": 1.0, "estimator": "nearest"},
+        {"reg": 1.0, "estimator": "forest"},
+    ),
     "paper": "Sun, Feng & Saenko. Return of Frustratingly Easy Domain Adaptation. AAAI 2016.",
     "url": "https://arxiv.org/abs/1511.05547",
 }

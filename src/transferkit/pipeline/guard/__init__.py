@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ... import catalogue
 from ..define import TransferTask
 from ..prepare import Prepared
@@ -16,8 +18,9 @@ from .choice import Choice
 from .classes import by_evidence
 from .labels import check_labels, label_sheet, merge_labels, settle, write_labels
 from .selector import by_labels, by_selector
+from .single import as_single
 
-__all__ = ["Choice", "check_labels", "choose", "label_sheet", "merge_labels", "settle", "write_labels"]
+__all__ = ["Choice", "as_single", "check_labels", "choose", "label_sheet", "merge_labels", "settle", "write_labels"]
 
 PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
 
@@ -34,4 +37,6 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task
         return by_labels(trained, anchor, prepared, task.seed, named or PROPOSAL)
     if prepared.kind == "regression":
         return by_selector(trained, anchor, prepared, task.seed)
-    return by_evidence(trained, anchor, prepared, task.seed, task.mode, task.shares_of(prepared.classes), named)
+    return by_evidence(
+        trained, anchor, prepared, task.seed, task.mode, task.shares_of(np.asarray(prepared.classes)), named
+    )

@@ -115,7 +115,7 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     check = finding("labels", wins - losses, None, settled == "better", says)
     guard = choice.guard
     adapted = {"better": True, "worse": False, "open": guard["adapted"]}[settled]
-    more = {
+    more: dict[str, Any] = {
         **{k: guard[k] for k in ("mode", "evidence", "limits", "weights", "disputed") if k in guard},
         "state": {"better": "adapt", "worse": "keep", "open": guard["state"]}[settled],
         "readings": guard.get("readings", []) if settled == "open" else [],

@@ -1,0 +1,44 @@
+"""Step 4: a budget ends what does not come back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from transferkit import Domain, SourceOnly, TransferTask
+from transferkit.pipeline.define import define
+from transferkit.pipeline.prepare import prepare
+from transferkit.pipeline.progress import silent
+from transferkit.pipeline.select import Candidate, candidates_for, plain_model
+from transferkit.pipeline.train import train
+
+
+class _Endless(SourceOnly):
+    """A method that never comes back."""
+
+    def fit(self, X, y=None, *, target, groups=None):
+        while True:
+            time.sleep(0.1)
+
+
+class _EndlessCandidate(Candidate):
+    def build(self, seed):
+        return _Endless()
+
+
+def test_a_candidate_that_takes_forever_is_ended_by_the_budget(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 3)) + 3 * y[:, None]
+    task = TransferTask(sources=[Domain(X, y, name="a")], target=Domain(X + 2, name="b"), methods=["coral"], jobs=2)
+    prepared = prepare(define(task))
+    listed = candidates_for(prepared, task, plain_model("linear", "classification"))
+    listed = [_EndlessCandidate(**vars(c)) if c.id == "coral-1" else replace(c) for c in listed]
+    trained = train(listed, prepared, tmp_path / "c", seed=0, jobs=2, budget=10.0, progress=silent)
+    found = {t.candidate.id: t for t in trained}
+    assert found["coral-1"].status == "skipped"
+    assert "budget" in found["coral-1"].reason
+    assert all(found[f"source_only-{k}"].status == "fitted" for k in (1, 2, 3, 4))
+    assert not (tmp_path / "c" / "coral-1" / "done.json").exists()
