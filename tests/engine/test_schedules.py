@@ -22,3 +22,9 @@ def test_plateau():
     for value in (1.0, 2.0, 2.0, 2.0):
         plateau.update(value)
     assert plateau.state["factor"] == pytest.approx(0.1)
+
+
+def test_inverse_is_the_annealing_of_dann():
+    assert factor("inverse", 0.0, 0.0) == 1.0
+    assert factor("inverse", 1.0, 0.0) == pytest.approx(11**-0.75)
+    assert factor("inverse", 0.5, 0.0) == pytest.approx(6**-0.75)

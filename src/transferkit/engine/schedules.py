@@ -6,7 +6,7 @@ import math
 
 __all__ = ["SCHEDULES", "Plateau", "factor"]
 
-SCHEDULES = ("cosine", "one_cycle", "linear", "constant", "plateau")
+SCHEDULES = ("cosine", "one_cycle", "linear", "inverse", "constant", "plateau")
 
 
 def factor(schedule: str, progress: float, warmup: float) -> float:
@@ -14,9 +14,10 @@ def factor(schedule: str, progress: float, warmup: float) -> float:
 
     Parameters
     ----------
-    schedule : {"cosine", "one_cycle", "linear", "constant", "plateau"}
+    schedule : {"cosine", "one_cycle", "linear", "inverse", "constant", "plateau"}
         Cosine to 0 (Loshchilov & Hutter, ICLR 2017); one cycle: up by a cosine from 1/25, then down to 1/10000 (Smith &
-        Topin 2018); linear to 0; constant; plateau is constant here and falls through `Plateau`.
+        Topin 2018); linear to 0; inverse is ``(1 + 10 p) ** -0.75``, the annealing of DANN (Ganin et al. 2016, section 5.2.2);
+        constant; plateau is constant here and falls through `Plateau`.
     progress : float in [0, 1]
         Share of the updates that are done.
     warmup : float in [0, 1)
@@ -36,6 +37,8 @@ def factor(schedule: str, progress: float, warmup: float) -> float:
     rest = (progress - warmup) / (1 - warmup)
     if schedule == "cosine":
         return _cosine(1.0, 0.0, rest)
+    if schedule == "inverse":
+        return float((1 + 10 * rest) ** -0.75)
     return 1 - rest if schedule == "linear" else 1.0
 
 

@@ -36,7 +36,7 @@ class Training(BaseEstimator):
         Not applied to biases and normalisation layers.
     momentum : float in [0, 1), default=0.9
         For SGD.
-    schedule : {"cosine", "one_cycle", "linear", "constant", "plateau"}, default="cosine"
+    schedule : {"cosine", "one_cycle", "linear", "inverse", "constant", "plateau"}, default="cosine"
         How the learning rate moves.
     warmup : float in [0, 1), default=0.1
         Share of the updates over which it rises first.

@@ -25,6 +25,12 @@ __all__ = [
     "score_held_back", "score_interval",
 ]  # fmt: skip
 
+# How the verdict calls what was made of candidates.
+MADE = {
+    "vote": "the vote of all methods",
+    "moved_shares": "source-only at other class shares",
+    "distilled": "a model taught by the vote",
+}
 METRIC = {"classification": "accuracy", "regression": "r2"}
 
 
@@ -195,7 +201,7 @@ def _verdict(
     expected, baseline = found.get(winner.candidate.id), found.get(anchor.candidate.id)
     return plain(
         {
-            "sentence": _sentence(winner, adapted, expected, baseline, basis, choice.guard["reason"], prepared.kind),
+            "sentence": _sentence(winner, choice.guard, expected, baseline, basis, prepared.kind),
             "adapted": adapted,
             "expected": expected and expected[0],
             "expected_interval": expected and list(expected[1]),
@@ -206,19 +212,19 @@ def _verdict(
     )
 
 
-def _sentence(winner: Trained, adapted: bool, expected: Any, baseline: Any, basis: str, reason: str, kind: str) -> str:
+def _sentence(winner: Trained, guard: Mapping[str, Any], expected: Any, baseline: Any, basis: str, kind: str) -> str:
     def number(value: float) -> str:
         return f"{100 * value:.1f} %" if kind == "classification" else f"R² {value:.2f}"
 
-    word = "measured" if basis == "held-back labels" else "expected"
-    if not adapted:
+    word, reason = "measured" if basis == "held-back labels" else "expected", guard["reason"]
+    if not guard["adapted"]:
         known = f", {word} {number(baseline[0])}" if baseline else ""
-        return f"Keep source-only{known}: {reason}."
+        start = "Ambiguous, so keep source-only for now" if guard["state"] == "ambiguous" else "Keep source-only"
+        return f"{start}{known}: {reason}."
+    name = MADE.get(winner.candidate.id, winner.candidate.card.cls)
     if not expected or not baseline:
-        return f"Adapt with {winner.candidate.card.cls}: {reason}."
-    known = (
-        f"Adapt with {winner.candidate.card.cls}: {word} {number(expected[0])} against {number(baseline[0])} without"
-    )
+        return f"Adapt with {name}: {reason}."
+    known = f"Adapt with {name}: {word} {number(expected[0])} against {number(baseline[0])} without"
     if expected[0] >= baseline[0]:
         return f"{known}; {reason}."
     if word == "measured":

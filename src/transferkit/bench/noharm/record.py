@@ -20,13 +20,14 @@ from ...core.protocols import Array, Domain
 from ...ops.candidates import class_probabilities
 from ...pipeline.define import TransferTask
 from ...pipeline.prepare import Prepared
-from ...pipeline.select import candidates_for, select_estimator
+from ...pipeline.select import candidates_for, plain_model, select_estimator
 from ...pipeline.threads import one_thread
 from .tasks import Task
 
 __all__ = ["Record", "fit_task", "read_record", "record_path"]
 
 SEED = 0
+KIND = "classification"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +79,13 @@ def fit_task(task: Task, folder: Path) -> Path:
     probas = [] if old is None else list(old.probas)
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator, facts["source_score"] = select_estimator(prepared, SEED)
-        listed = candidates_for(prepared, TransferTask(sources=[prepared.source], target=prepared.target), estimator)
-        missing = [c for c in listed if c.id not in ids and c.id not in lost]
-        if old is not None and not missing:
+        asked = TransferTask(sources=[prepared.source], target=prepared.target)
+        known = {*ids, *lost}
+        if old is not None and known >= {c.id for c in candidates_for(prepared, asked, plain_model("linear", KIND))}:
             return path
+        estimator, facts["source_score"] = select_estimator(prepared, SEED)
+        listed = candidates_for(prepared, asked, estimator)
+        missing = [c for c in listed if c.id not in known]
         for candidate in missing:
             clock = time.perf_counter()
             try:
