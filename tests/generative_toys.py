@@ -44,7 +44,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, cls: Any, *, before: int = 1, imag
     if not images:
         X, Xt = (v.reshape(len(v), -1)[:, ::7] / 255 for v in (X, Xt))
     given = {"training": adaptation_checks.training(n_epochs=2, clip=None, batch_size=16)}
-    given["backbone"] = networks.ImageNet8() if images else "small:mlp?hidden=16"
+    given["backbone"] = networks.KINDS["images"].fresh() if images else "small:mlp?hidden=16"
     model = cls(**adaptation_checks.settings({**given, **params}))
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "update", watch)

@@ -91,7 +91,7 @@ def test_images_become_features_and_all_else_is_as_with_tables(tmp_path, tiny):
     with pytest.warns(TransferWarning, match="broken.png"):
         result = run(task, out=tmp_path / "r")
     facts = result.facts
-    assert facts["guard"]["selector"] == "consensus_guard"
+    assert facts["guard"]["selector"] == "evidence"
     assert facts["gap"]["auc"] > 0.6
     assert facts["model"]["name"] == "file:tiny.safetensors?arch=timm:test_resnet&image_size=32"
     assert len(facts["model"]["weights"]) == 64

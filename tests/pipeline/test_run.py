@@ -257,10 +257,11 @@ def test_a_run_says_so_where_the_guard_was_wrong():
 
     from transferkit.pipeline.evaluate import _sentence
 
-    winner = SimpleNamespace(candidate=SimpleNamespace(card=SimpleNamespace(cls="CORAL")))
-    arguments = (winner, True, (0.7, (0.6, 0.8)), (0.8, (0.7, 0.9)))
-    assert "the guard was wrong here" in _sentence(*arguments, "held-back labels", "r", "classification")
-    assert "speaks against it" in _sentence(*arguments, "label-free estimate", "r", "classification")
+    winner = SimpleNamespace(candidate=SimpleNamespace(id="coral-1", card=SimpleNamespace(cls="CORAL")))
+    guard = {"adapted": True, "state": "adapt", "reason": "r"}
+    arguments = (winner, guard, (0.7, (0.6, 0.8)), (0.8, (0.7, 0.9)))
+    assert "the guard was wrong here" in _sentence(*arguments, "held-back labels", "classification")
+    assert "speaks against it" in _sentence(*arguments, "label-free estimate", "classification")
 
 
 def test_a_method_named_alone_is_what_few_labels_test(tmp_path):

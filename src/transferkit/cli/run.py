@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,6 +78,11 @@ def task_from(
             param_hint="SOURCE... TARGET",
         )
     return TransferTask(sources=domains[:-1], target=domains[-1], **options)
+
+
+def _pairs(text: str) -> list[str]:
+    """The parts of ``a=0.3,b=0.7``; a class may hold a comma or an equals sign itself."""
+    return [part.strip() for part in re.findall(r"(.+?=[^,=]*)(?:,|$)", text)] or [text]
 
 
 def print_result(result: Any, as_json: bool) -> None:
@@ -206,7 +212,7 @@ def run(
             strict=strict,
             assume=assume,
             distil=distil,
-            target_shares=None if target_shares is None else [s.strip() for s in target_shares.split(",")],
+            target_shares=None if target_shares is None else _pairs(target_shares),
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
@@ -40,7 +40,7 @@ def sources_of(batch: Batch) -> list[tuple[Stream, Tensor]]:
 def domain_features(network: Network, streams: Sequence[Stream]) -> tuple[Tensor, ...]:
     """Features of each stream, of one pass: batch normalisation takes the statistics of all of them together."""
     z = network.features(reduce(_cat, [stream.x for stream in streams]))
-    return z.split([len(stream) for stream in streams])
+    return torch.split(z, [len(stream) for stream in streams])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +79,27 @@ class SourceLosses(Objective):
         Which loss.
     term : SourcesTerm
         The method.
+    features : callable
+        How the sources go through the network; parameters and result as of `domain_features`.
     """
 
-    def __init__(self, network: Network, labels: Labels, term: SourcesTerm) -> None:
+    def __init__(
+        self,
+        network: Network,
+        labels: Labels,
+        term: SourcesTerm,
+        features: Callable[[Network, Sequence[Stream]], tuple[Tensor, ...]] = domain_features,
+    ) -> None:
         super().__init__()
-        self.network, self.labels, self.term = network, labels, term
+        self.network, self.labels, self.term, self._features = network, labels, term, features
 
     def steps(self) -> Sequence[Step]:
         return [Step("train", self._loss, list(self.parameters()))]
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         streams, y = zip(*sources_of(batch))
-        z = domain_features(self.network, streams)
-        outputs = self.network.head(torch.cat(z)).split([len(part) for part in z])
+        z = self._features(self.network, streams)
+        outputs = torch.split(self.network.head(torch.cat(z)), [len(part) for part in z])
         losses = torch.stack([self.labels.loss(out, own) for out, own in zip(outputs, y)])
         return {"task": losses.mean(), **self.term(Sources(z, outputs, y, losses), progress)}
 

@@ -93,10 +93,16 @@ def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evalua
     disputed = guard.get("disputed") or {}
     for reading in guard.get("readings") or ():
         steps.append(f"If so: {reading['assumption']} {reading['do']}")
-    if disputed.get("n") and not guard.get("labels"):
+    if disputed.get("label_next") and not guard.get("labels"):
         steps.append(
             f"Label the first {disputed['labels_needed']} rows of label_next.csv, on which the two models differ, and go on"
-            " with transferkit run --resume RUN --labels label_next.csv: about so many settle it."
+            " with transferkit run --resume RUN --labels label_next.csv: about so many settle it where one of the two is"
+            " right four times as often as the other, more where it is closer."
+        )
+    elif disputed.get("label_next"):
+        steps.append(
+            "The labels so far do not settle it. label_next.csv holds the next rows: label some, from the top, and go on with"
+            " transferkit run --resume RUN --labels label_next.csv; earlier labels are kept."
         )
     if prepared.target.mask.any():
         steps.append(

@@ -169,6 +169,9 @@ def _kind(task: TransferTask, sources: Sequence[Domain]) -> Task:
             raise DomainError(f"kind: regression must have numbers as labels. Got {labels[:3].tolist()} ...")
         return "regression"
     if task.kind == "classification":
+        if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
+            odd = labels[labels != np.round(labels)][:3].tolist()
+            raise DomainError(f"kind: classification must have whole numbers or texts as labels. Got {odd} ...")
         return "classification"
     if not numeric:
         return "classification"

@@ -80,7 +80,7 @@ def evaluate(
         blind = replace(prepared, held_back=None)
         choice = choose(trained, anchor, blind, task)
         if labels:
-            choice = settle(choice, anchor, blind, labels)
+            choice = settle(choice, anchor, blind, labels, task.seed)
         seed = task.seed
         if task.distil:
             choice = as_single(choice, anchor, blind, seed)

@@ -18,7 +18,7 @@ from . import tuning
 from .analyse import SCHEMA, deployable, embedding, facts_of, write
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
-from .guard import check_labels, merge_labels, write_labels
+from .guard import check_assumption, check_labels, merge_labels, write_labels
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
 from .select import select
@@ -133,6 +133,8 @@ def run(
         defined = define(task)
         tell("prepare")
         prepared = prepare(defined) if task.sources else tuning.prepare(defined)
+        if isinstance(prepared, Prepared):
+            check_assumption(task, prepared)
         state = {
             "schema": SCHEMA,
             "transferkit": __version__,
@@ -188,7 +190,7 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     walk.tell("train")
     trained = train(
         selected.candidates, blind, folder / "candidates",
-        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress,
+        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress, as_it_is=bool(walk.labels),
     )  # fmt: skip
     walk.tell("evaluate")
     evaluated = evaluate(trained, prepared, task, walk.labels)
@@ -228,6 +230,8 @@ def _labels(folder: Path, new: Path | str | None, prepared: Prepared | tuning.Tu
         raise DataError(f"{folder}: labels must be for a classification without known target labels.")
     found = merge_labels(files, prepared.target.n_samples)
     if new is not None:
+        if not (folder / "run.json").exists():
+            raise DataError(f"{folder}: labels must be for a run that is done. Resume it without them first.")
         if not found:
             raise DataError(f"{new}: the column label must be filled in for a row or more. Got only empty ones.")
         check_labels(found, prepared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,11 +13,29 @@ from typing import Any, Literal, Self
 from ..core.errors import DataError, ParamError
 from ..core.protocols import Array, Domain
 
-__all__ = ["TransferTask", "model_place", "name_of", "place_of"]
+__all__ = ["TransferTask", "class_of", "model_place", "name_of", "place_of"]
 
 KINDS = ("auto", "classification", "regression")
 TARGET_LABELS = ("auto", "none", "few", "test")
 ASSUME = ("nothing", "same-priors", "label-shift")
+
+
+def class_of(text: str, classes: Sequence[Any]) -> Any:
+    """The class that a text names: numbers by value (1 is 1.0), truth values in any case; None where there is none."""
+    for c in classes:
+        if str(c).strip() == text:
+            return c
+    for c in classes:
+        if isinstance(c, bool):
+            if str(c).lower() == text.lower():
+                return c
+        elif isinstance(c, (int, float)):
+            try:
+                if float(text) == c:
+                    return c
+            except ValueError:
+                return None
+    return None
 
 
 def _named_shares(given: Any) -> dict[str, float]:
@@ -150,6 +168,9 @@ class TransferTask:
             raise refuse("assume", f"be one of {', '.join(ASSUME)}")
         if self.target_shares is not None:
             self._check_shares()
+        for name, default in (("assume", "nothing"), ("target_shares", None)):
+            if not len(self.sources) and getattr(self, name) != default:
+                raise refuse(name, "be left out where a model is the source: its labels decide")
         if self.text is not None and self.domain_column is not None:
             raise refuse("text", "be left out with domain_column")
         if (self.domain_column is None) != (self.target_domain is None):
@@ -176,9 +197,15 @@ class TransferTask:
             shares = _named_shares(given)
         except (ValueError, TypeError):
             shares = {}
-        if len(shares) < 2 or not all(0 <= v <= 1 for v in shares.values()) or abs(sum(shares.values()) - 1) > 0.02:
+        twice = len(shares) < len(given) if isinstance(given, Sized) else False
+        if (
+            twice
+            or len(shares) < 2
+            or not all(0 <= v <= 1 for v in shares.values())
+            or abs(sum(shares.values()) - 1) > 0.02
+        ):
             raise ParamError(
-                "TransferTask: target_shares must name two classes or more with shares in [0, 1] that sum to 1, as in"
+                "TransferTask: target_shares must name two classes or more, each once, with shares in [0, 1] that sum to 1, as in"
                 f" a=0.3,b=0.7. Got {given!r}."
             )
         if self.assume != "nothing":
@@ -195,14 +222,15 @@ class TransferTask:
         if self.target_shares is None:
             return None
         named = _named_shares(self.target_shares)
-        own = {str(c): c for c in classes.tolist()}
-        if set(named) != set(own):
+        own = classes.tolist()
+        found = {class_of(name, own): share for name, share in named.items()}
+        if set(found) != set(own) or len(found) < len(named):
             raise ParamError(
-                f"TransferTask: target_shares must name the source's classes, {', '.join(list(own)[:20])}."
+                f"TransferTask: target_shares must name the source's classes, {', '.join(map(str, own[:20]))}."
                 f" Got {', '.join(list(named)[:20])}."
             )
-        total = sum(named.values())
-        return {own[name]: share / total for name, share in named.items()}
+        total = sum(found.values())
+        return {c: share / total for c, share in found.items()}
 
     @property
     def mode(self) -> Literal["nothing", "same-priors", "label-shift", "target-shares"]:
@@ -220,7 +248,7 @@ class TransferTask:
             if field.name in ("sources", "target"):
                 value = [place_of(v) for v in value] if field.name == "sources" else place_of(value)
             if field.name == "target_shares":
-                value = [f"{name}={share:g}" for name, share in _named_shares(value).items()]
+                value = [f"{name}={share!r}" for name, share in _named_shares(value).items()]
             if (field.name, value) in (("assume", "nothing"), ("distil", False)):
                 continue  # defaults: runs from before these were options resume
             if field.name == "model":

@@ -63,6 +63,7 @@ def train(
     jobs: int,
     budget: float | None,
     progress: Progress,
+    as_it_is: bool = False,
 ) -> list[Trained]:
     """Fit what is not fitted yet, then read all of them back from the folder.
 
@@ -86,9 +87,11 @@ def train(
         Seconds after which no candidate is started any more and those that run are ended; baselines always run.
     progress : Progress
         Told about every candidate that is done.
+    as_it_is : bool
+        Fit nothing more: labels test the proposal that they were asked for, and another candidate would make it another one.
     """
     folder = make_folder(folder).resolve()  # worker processes may stand in another folder
-    waiting = [c for c in candidates if not c.skip and _finished(folder / c.id) is None]
+    waiting = [c for c in candidates if not c.skip and not as_it_is and _finished(folder / c.id) is None]
     deadline = None if budget is None else time.time() + budget
     done = sum(1 for c in candidates if not c.skip) - len(waiting)
     total = done + len(waiting)
@@ -96,7 +99,7 @@ def train(
     for finished in _fit_all(waiting, prepared, folder, seed, jobs, deadline):
         done += 1
         progress("train", done, total, finished)
-    return [_read(c, folder / c.id, budget) for c in candidates]
+    return [_read(c, folder / c.id, budget, as_it_is) for c in candidates]
 
 
 def _fit_all(
@@ -188,10 +191,14 @@ def _finished(home: Path) -> dict[str, Any] | None:
     return record
 
 
-def _read(candidate: Candidate, home: Path, budget: float | None) -> Trained:
+def _read(candidate: Candidate, home: Path, budget: float | None, as_it_is: bool = False) -> Trained:
     if candidate.skip:
         return Trained(candidate, "skipped", candidate.skip, None)
     record = _finished(home)
+    if record is None and as_it_is:
+        return Trained(
+            candidate, "skipped", "it was not fitted when labels were asked for, and is left out since", None
+        )
     if record is None and budget is None:
         raise TransferError(f"{home}: the result of {candidate.id} must be there after its fit. Got no {DONE}.")
     if record is None:

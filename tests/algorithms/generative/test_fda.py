@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional
 
 import adaptation_checks
+import networks
 from generative_toys import captured, pictures
-from transferkit import FDA, DeepSourceOnly, Domain, DomainError
+from transferkit import FDA, DeepSourceOnly, Domain
 from transferkit.algorithms.generative.fda import swap_amplitude
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
@@ -62,23 +63,18 @@ def test_the_loss_by_hand(monkeypatch, eta):
 
 
 def test_pictures_in_another_light_are_recognised():
-    """Against the network trained on the source alone, over three seeds."""
-    gains = []
+    """Against the network trained on the source alone, and against the same method that swaps nothing; three seeds."""
+    found = []
     for seed in range(3):
         X, y, Xt, yt = pictures(seed)
-        own = {"backbone": "small:dtn", "bottleneck": 8, "random_state": seed}
-        own["training"] = adaptation_checks.training(n_epochs=6)
-        plain, adapted = (
-            cls(**own).fit(X, y, target=Domain(Xt)).score(Xt, yt) for cls in (DeepSourceOnly, FDA)
-        )
-        gains.append(adapted - plain)
-    assert np.mean(gains) > 0.1
-
-
-def test_texts_have_no_spectrum():
-    from networks import text_folder
-
-    texts = ["sea1 sea2", "sky1 sky2"] * 4
-    model = FDA(f"hf:{text_folder(False)}", bottleneck=8, training=adaptation_checks.training(n_epochs=1))
-    with pytest.raises(DomainError, match=r"^FDA\.fit: X must be vectors or series or images\. Got text"):
-        model.fit(texts, np.arange(8) % 2, target=Domain(texts))
+        training = adaptation_checks.training(n_epochs=16, batch_size=16)
+        own = {
+            "backbone": networks.KINDS["images"].fresh(),
+            "bottleneck": None,
+            "random_state": seed,
+            "training": training,
+        }
+        models = DeepSourceOnly(**own), FDA(**own, beta=0.0), FDA(**own)
+        found.append([m.fit(X, y, target=Domain(Xt)).score(Xt, yt) for m in models])
+    alone, unswapped, swapped = np.mean(found, axis=0)
+    assert swapped > max(alone, unswapped) + 0.2

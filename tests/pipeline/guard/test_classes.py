@@ -129,7 +129,7 @@ def test_an_ambiguous_vote_has_two_readings_and_rows_to_label(monkeypatch):
 
 
 def test_a_class_with_one_row_is_not_held_out():
-    trained, prepared, _ = world()
+    _, prepared, _ = world()
     y = np.asarray(prepared.source.y).copy()
     y[0] = "yew"
     rare = replace(prepared, source=Domain(prepared.source.X, y))

@@ -1,6 +1,6 @@
 """The verdict: every branch of every mode, by evidence made by hand; and more evidence never turns an adoption down."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 

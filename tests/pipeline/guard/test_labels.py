@@ -17,7 +17,7 @@ def world(seed=0, n=120, shift=5.0):
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     X, Xt = (4 * np.eye(3, 4)[y] + rng.normal(size=(n, 4)) for _ in range(2))
-    return X, y, Xt + [shift, 0, 0, 0], y
+    return X, y, Xt + np.array([shift, 0, 0, 0]), y
 
 
 def task_of(**options):

@@ -105,7 +105,7 @@ class FDA(NetworkAdaptation):
 
     Examples
     --------
-    Which half of an image is brighter; the target is darker, and of lower contrast.
+    Which half of an image is brighter; the target is darker.
 
     >>> import numpy as np
     >>> from transferkit import FDA, Domain, Training
@@ -113,8 +113,8 @@ class FDA(NetworkAdaptation):
     >>> X, y = rng.integers(120, 200, (60, 8, 8)).astype(np.uint8), np.arange(60) % 2
     >>> X[y == 0, :4] += 50
     >>> X[y == 1, 4:] += 50
-    >>> Xt = X // 3
-    >>> model = FDA("small:dtn", bottleneck=8, training=Training(n_epochs=5))
+    >>> Xt = X - 100
+    >>> model = FDA("small:dtn", bottleneck=8, training=Training(n_epochs=20, lr=0.01))
     >>> model.fit(X, y, target=Domain(Xt)).score(Xt, y) > 0.8
     True
     """

@@ -24,7 +24,7 @@ from .record import Record, read_record
 
 __all__ = ["SELECTORS", "judge"]
 
-VERSION = 3
+VERSION = 4
 # Selectors that need no more of a candidate than what it says of the target; the others refit it.
 SELECTORS = ("entropy", "infomax", "bnm", "corr_c", "snd", "class_ami", "ensv", "majority_agreement")
 N_DRAWS, SHOTS, FOLDS = 2, 3, 3

@@ -30,7 +30,7 @@ GRIDS: Mapping[str, Mapping[str, Sequence[float]]] = {
         "same_gain": (0.02, 0.03, 0.05, 0.08),
         "same_steady": (0.75, 0.90),
     },
-    "target-shares": {"given_surplus": (0.10, 0.15, 0.20, 0.25, 0.30)},
+    "target-shares": {"given_surplus": (0.10, 0.15, 0.20, 0.25, 0.30), "told": (0.05, 0.10, 0.15, 0.20)},
 }
 
 

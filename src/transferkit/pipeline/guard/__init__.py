@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import catalogue
+from ...core.errors import ParamError
 from ..define import TransferTask
 from ..prepare import Prepared
 from ..train import Trained
@@ -20,9 +21,33 @@ from .labels import check_labels, label_sheet, merge_labels, settle, write_label
 from .selector import by_labels, by_selector
 from .single import as_single
 
-__all__ = ["Choice", "as_single", "check_labels", "choose", "label_sheet", "merge_labels", "settle", "write_labels"]
+__all__ = [
+    "Choice", "as_single", "check_assumption", "check_labels", "choose", "label_sheet", "merge_labels", "settle",
+    "write_labels",
+]  # fmt: skip
 
 PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
+
+
+def check_assumption(task: TransferTask, prepared: Prepared) -> None:
+    """Refuse, before anything is fitted, what the choice would not heed.
+
+    Raises
+    ------
+    ParamError
+        If class shares are assumed or given where they have no part in the choice, or name other classes than the source's.
+    """
+    name = "assume" if task.target_shares is None else "target_shares"
+    if task.mode == "nothing":
+        return
+    if prepared.kind == "regression":
+        raise ParamError(f"run: {name} must be left out of a regression, which has no class shares. Got {task.mode!r}.")
+    if prepared.target.mask.any():
+        raise ParamError(
+            f"run: {name} must be left out where target labels are known, for they decide. Got {task.mode!r} and"
+            f" {int(prepared.target.mask.sum())} known labels; --target-labels none throws those away."
+        )
+    task.shares_of(np.asarray(prepared.classes))
 
 
 def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task: TransferTask) -> Choice:

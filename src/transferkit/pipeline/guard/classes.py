@@ -99,20 +99,25 @@ def by_evidence(
         readings=_readings(evidence, decision, mode),
         disputed=disputed_facts(ballots.probas[0], after, classes, prepared, seed),
     )  # fmt: skip
-    return Choice(
-        proposal if adapted else anchor, proposal, weights, guard, _expected(ballots, evidence, decision, anchor, named)
-    )
+    usual = one is None and given is None
+    seen = evidence if usual else measure(ballots, view)[0]
+    with_vote = usual and named is None and decision.branch != "shares"
+    expected = {} if decision.state == "ambiguous" else _expected(ballots, seen, anchor, with_vote)
+    return Choice(proposal if adapted else anchor, proposal, weights, guard, expected)
 
 
 def _expected(
-    ballots: Ballots, evidence: Evidence, decision: Decision, anchor: Trained, named: str | None
+    ballots: Ballots, evidence: Evidence, anchor: Trained, with_vote: bool
 ) -> dict[str, tuple[float, tuple[float, float]]]:
-    """Where the evidence has two readings there is no expectation; nor is there one for other proposals than the vote."""
-    if decision.state == "ambiguous" or len(ballots.Xt) < FEW_ROWS:
-        return {}
+    """From the evidence on the vote at the source's class shares, which is what the expectation was fitted on.
+
+    Other proposals, and a vote at other shares, have none; nor has anything where the evidence has two readings.
+    """
+    if len(ballots.Xt) < FEW_ROWS or np.bincount(ballots.ys).min() < 2:
+        return {}  # too few rows, or a class that cannot be held out
     features = expectation_features(ballots, evidence)
     found = {anchor.candidate.id: ANCHOR.of(features)}
-    if named is None and decision.branch != "shares":
+    if with_vote:
         found["vote"] = VOTE.of(features)
     return found
 

@@ -32,6 +32,8 @@ class Limits:
         Same priors: cluster gain and agreement that are enough alone.
     given_surplus : float
         Given shares: surplus over them that is enough alone.
+    told : float
+        Given shares: by how much they must differ from the source's to be followed where nothing else differs.
     spread : float
         Least effective number of classes, as a share of the anchor's.
     explained, moved : float
@@ -48,6 +50,7 @@ class Limits:
     same_gain: float = 0.03
     same_steady: float = 0.75
     given_surplus: float = 0.20
+    told: float = 0.10
     spread: float = 0.5
     explained: float = 0.05
     moved: float = 0.30
@@ -95,6 +98,9 @@ def decide(evidence: Evidence, mode: Mode = "nothing", limits: Limits = LIMITS) 
                 if only["passed"]
                 else Decision("keep", "none", [shift, only])
             )
+        told = _told(evidence, limits)
+        if mode == "target-shares" and told["passed"] and evidence.disputed > 0:
+            return Decision("adapt", "vote", [told, shift])
         # Other shares alone: EM would follow, but three of nine times it made things worse. Say so, and leave it to the user.
         doubtful = only["passed"] and mode == "nothing"
         return Decision("ambiguous", "shares", [shift, only]) if doubtful else Decision("keep", "none", [shift, only])
@@ -142,6 +148,14 @@ def _shift(e: Evidence, limits: Limits) -> dict[str, Any]:
     else:
         says = f"The rows are too few to tell (chance alone reaches a domain AUC of {e.auc_plain:.2f} with p = {e.auc_p:.2f})."
     return finding("shift", e.auc, limits.auc, passed, says)
+
+
+def _told(e: Evidence, limits: Limits) -> dict[str, Any]:
+    says = (
+        f"The class shares that you gave differ from the source's by {100 * e.told:.0f} % (total variation), and nothing else"
+        " about the domains is seen to differ."
+    )
+    return finding("given shares", e.told, limits.told, e.told >= limits.told, says)
 
 
 def _only_shares(e: Evidence, limits: Limits) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from ...ops.paired_test import labels_needed, rows_to_label
 from ..prepare import Prepared
 from ..strict_json import plain
 
-__all__ = ["disputed_facts"]
+__all__ = ["ALPHA", "disputed_facts", "rows_to_ask"]
 
 MOST_ASKED = 40
-ALPHA = 0.10
+ALPHA = 0.10  # chance that labels settle it the wrong way, however often one looks
 GUESSED_WIN_RATE = 0.8  # of decided rows; what labels_needed is asked for
 
 
@@ -37,24 +37,35 @@ def disputed_facts(before: Array, after: Array, classes: Array, prepared: Prepar
         return {"n": 0, "share": 0.0, "changes": [], "label_next": [], "labels_needed": 0}
     pairs, counts = np.unique(np.column_stack([a[rows], b[rows]]), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:20]
-    known = prepared.target.mask if prepared.target.mask.any() else None
-    asked = rows_to_label(a, b, min(MOST_ASKED, len(rows)), known=known, random_state=seed)
-    both = np.arange(len(a))
     return plain(
         {
             "n": len(rows),
             "share": len(rows) / len(a),
             "changes": [{"from": classes[pairs[k, 0]], "to": classes[pairs[k, 1]], "n": counts[k]} for k in order],
             "labels_needed": min(len(rows), int(np.ceil(labels_needed(GUESSED_WIN_RATE, alpha=ALPHA)))),
-            "label_next": [
-                {
-                    "row": int(i),
-                    **({} if prepared.names is None else {"name": prepared.names[i]}),
-                    "source_only": classes[a[i]],
-                    "proposal": classes[b[i]],
-                    "probability": round(float(after[both[i], b[i]]), 4),
-                }
-                for i in asked
-            ],
+            "label_next": rows_to_ask(before, after, classes, prepared, seed),
         }
     )
+
+
+def rows_to_ask(
+    before: Array, after: Array, classes: Array, prepared: Prepared, seed: int, labelled: Array | tuple[int, ...] = ()
+) -> list[dict[str, Any]]:
+    """The next rows in the order that `seed` draws; those that are `labelled` have had their turn."""
+    a, b = before.argmax(axis=1), after.argmax(axis=1)
+    known = prepared.target.mask.copy()
+    known[np.asarray(labelled, dtype=int)] = True
+    asked = rows_to_label(a, b, MOST_ASKED, known=known, random_state=seed)
+    found: list[dict[str, Any]] = plain(
+        [
+            {
+                "row": int(i),
+                **({} if prepared.names is None else {"name": prepared.names[i]}),
+                "source_only": classes[a[i]],
+                "proposal": classes[b[i]],
+                "probability": round(float(after[i, b[i]]), 4),
+            }
+            for i in asked
+        ]
+    )
+    return found

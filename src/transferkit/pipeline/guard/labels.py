@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError
-from ...ops.candidates import finding
+from ...ops.candidates import class_probabilities, finding
 from ...ops.paired_test import gain_interval, verdict
 from ..prepare import Prepared
+from ..task import class_of
 from ..train import Trained
 from .choice import Choice, facts_of_choice
+from .disputed import ALPHA, rows_to_ask
 
 __all__ = ["ALPHA", "check_labels", "label_sheet", "merge_labels", "settle", "write_labels"]
-
-ALPHA = 0.10  # chance that labels settle it the wrong way, however often one looks
 
 
 def label_sheet(guard: Mapping[str, Any]) -> str | None:
@@ -69,7 +69,7 @@ def merge_labels(paths: list[Path], n_rows: int) -> dict[int, str]:
                 continue
             try:
                 index = int(row["row"])
-            except ValueError:
+            except (TypeError, ValueError):
                 index = -1
             if not 0 <= index < n_rows:
                 raise DataError(f"{path}: line {k}: row must be a target row, 0 to {n_rows - 1}. Got {row['row']!r}.")
@@ -78,28 +78,31 @@ def merge_labels(paths: list[Path], n_rows: int) -> dict[int, str]:
 
 
 def check_labels(labels: Mapping[int, str], prepared: Prepared) -> dict[str, Any]:
-    """The source's classes by their text.
+    """The source's classes by the texts of labels.
 
     Raises
     ------
     DataError
         If a label is not among them.
     """
-    classes = {str(c): c for c in np.unique(np.asarray(prepared.source.y)).tolist()}
-    unknown = sorted({v for v in labels.values() if v not in classes})
+    classes = np.unique(np.asarray(prepared.source.y)).tolist()
+    found = {text: class_of(text, classes) for text in sorted(set(labels.values()))}
+    unknown = [text for text, c in found.items() if c is None]
     if unknown:
         raise DataError(
-            f"labels: every label must be a class of the source, {', '.join(list(classes)[:20])}."
-            f" Got {', '.join(unknown[:5])}."
+            f"labels: every label must be a class of the source, {', '.join(map(str, classes[:20]))}."
+            f" Got {', '.join(unknown[:5])}. Leave rows of other classes empty: both models are wrong there."
         )
-    return classes
+    return found
 
 
-def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[int, str]) -> Choice:
+def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[int, str], seed: int = 0) -> Choice:
     """Let labels of disputed rows decide between source-only and the proposal.
 
     A test that may be looked at after every label: rows were drawn at random from those in dispute, and the chance of ever
-    settling it wrongly is at most 10 %. Where it stays open, the choice made without labels stands.
+    settling it wrongly is at most 10 %. It is settled for certain where the rows in dispute that have no label yet could not
+    turn it. Where it stays open, the choice made without labels stands, and the rows to label next go on in the order that
+    `seed` drew.
     """
     classes = check_labels(labels, prepared)
     rows = np.array(sorted(labels))
@@ -109,14 +112,20 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     wins = int((after[rows][asked] == truth[asked]).sum())
     losses = int((before[rows][asked] == truth[asked]).sum())
     n, n_disputed = int(asked.sum()), int((before != after).sum())
-    settled = verdict(wins, losses, alpha=ALPHA) if n else "open"
+    settled = verdict(wins, losses, alpha=ALPHA, n_left=n_disputed - n) if n else "open"
     end = {"better": "enough to settle it", "worse": "enough to refuse it", "open": "not enough to settle it"}[settled]
     says = f"Of {n} labelled rows in dispute the proposal is right on {wins}, source-only on {losses}: {end}."
     check = finding("labels", wins - losses, None, settled == "better", says)
     guard = choice.guard
+    left: list[dict[str, Any]] = []
+    if settled == "open":
+        own = np.unique(np.asarray(prepared.source.y))
+        left = rows_to_ask(*(class_probabilities(t.model, prepared.target.X, own) for t in (anchor, choice.proposal)),
+                           own, prepared, seed, labelled=rows)  # fmt: skip
     adapted = {"better": True, "worse": False, "open": guard["adapted"]}[settled]
     more: dict[str, Any] = {
-        **{k: guard[k] for k in ("mode", "evidence", "limits", "weights", "disputed") if k in guard},
+        **{k: guard[k] for k in ("mode", "evidence", "limits", "weights") if k in guard},
+        "disputed": {**guard["disputed"], "label_next": left},
         "state": {"better": "adapt", "worse": "keep", "open": guard["state"]}[settled],
         "readings": guard.get("readings", []) if settled == "open" else [],
         "labels": {

@@ -71,6 +71,9 @@ class Evidence:
         Effective number of classes of the proposal against the anchor's.
     moved : float
         Total variation between the source's class shares and those estimated by EM from the calibrated anchor.
+    told : float
+        Total variation between the source's class shares and those that the user gave; 0 where none were given, or where
+        the proposal is one candidate, which does not heed them.
     """
 
     n_target: int
@@ -86,6 +89,7 @@ class Evidence:
     cluster_steady: float
     spread: float
     moved: float
+    told: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +167,8 @@ def measure(
     """
     b = ballots
     K = b.probas.shape[2]
-    assumed = np.bincount(b.ys, minlength=K) / len(b.ys) if shares is None else np.asarray(shares, dtype=np.float64)
+    of_source = np.bincount(b.ys, minlength=K) / len(b.ys)
+    assumed = of_source if shares is None else np.asarray(shares, dtype=np.float64)
     proposal = propose(b.probas, b.plain, view.skill, assumed, view.clusterings)
     before = b.probas[0].argmax(axis=1)
     after = proposal.labels if named is None else b.probas[named].argmax(axis=1)
@@ -185,6 +190,7 @@ def measure(
         cluster_steady=float((new > old).mean()),
         spread=_effective(after, K) / _effective(before, K),
         moved=view.moved,
+        told=total_variation(assumed, of_source) if named is None else 0.0,
     ), proposal
 
 
