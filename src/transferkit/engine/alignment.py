@@ -14,7 +14,7 @@ from .labels import Labels
 from .network import Network
 from .objective import Batch, Objective, Step, Stream
 
-__all__ = ["Alignment", "DomainTerm", "Joint", "joint_pass"]
+__all__ = ["Alignment", "DomainTerm", "Joint", "cat_rows", "joint_pass"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +70,11 @@ def joint_pass(network: Network, batch: Batch) -> Joint:
     sends ``batch["source"].x`` and ``batch["target"].x`` through the network by itself.
     """
     source, target = batch["source"], batch["target"]
-    z = network.features(_cat(source.x, target.x))
+    z = network.features(cat_rows(source.x, target.x))
     return Joint(z, network.head(z), source, target)
 
 
-def _cat(a: Any, b: Any) -> Any:
+def cat_rows(a: Any, b: Any) -> Any:
     """Two inputs as one batch; in mappings, the second axis is padded to the longer of both, attention masks with 0."""
     if isinstance(a, Tensor):
         return torch.cat([a, b])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .adaptation import DomainFit
-from .alignment import _cat
+from .alignment import cat_rows
 from .labels import Labels
 from .network import Network
 from .objective import Batch, Objective, Step, Stream
@@ -39,7 +39,7 @@ def sources_of(batch: Batch) -> list[tuple[Stream, Tensor]]:
 
 def domain_features(network: Network, streams: Sequence[Stream]) -> tuple[Tensor, ...]:
     """Features of each stream, of one pass: batch normalisation takes the statistics of all of them together."""
-    z = network.features(reduce(_cat, [stream.x for stream in streams]))
+    z = network.features(reduce(cat_rows, [stream.x for stream in streams]))
     return torch.split(z, [len(stream) for stream in streams])
 
 

@@ -9,7 +9,7 @@ import adaptation_checks
 import networks
 from generative_toys import captured, pictures
 from transferkit import FDA, DeepSourceOnly, Domain
-from transferkit.algorithms.generative.fda import swap_amplitude
+from transferkit.algorithms.generative.fda import _swap_amplitude
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 SHAPES = [(5, 3, 8, 8), (5, 1, 9, 12), (5, 2, 11), (5, 10)]
@@ -23,17 +23,17 @@ def pair(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_identities(shape):
     x, other = pair(shape)
-    assert swap_amplitude(x, other, 0.0) is x
-    torch.testing.assert_close(swap_amplitude(x, x, 0.3), x)
+    assert _swap_amplitude(x, other, 0.0) is x
+    torch.testing.assert_close(_swap_amplitude(x, x, 0.3), x)
     axes = (-2, -1) if len(shape) == 4 else (-1,)
-    means = swap_amplitude(x, other, 1e-6)  # the mean alone
+    means = _swap_amplitude(x, other, 1e-6)  # the mean alone
     torch.testing.assert_close(means, x - x.mean(axes, keepdim=True) + other.mean(axes, keepdim=True))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_amplitudes_of_the_window_are_the_others_and_phases_its_own(shape):
     x, other = pair(shape)
-    found = swap_amplitude(x, other, 0.25)
+    found = _swap_amplitude(x, other, 0.25)
     axes = (-2, -1) if len(shape) == 4 else (-1,)
     spectra = [np.fft.fftn(v.numpy().astype(float), axes=axes) for v in (x, other, found)]
     highest = int(0.25 * min(shape[a] for a in axes))
@@ -52,7 +52,7 @@ def test_the_loss_by_hand(monkeypatch, eta):
     objective, batch = captured(monkeypatch, FDA, beta=0.2, trade_off=0.3, eta=eta)
     found = objective.steps()[0].loss(batch, 0.0)
     (s, t), low = (batch["source"], batch["target"]), -1.0  # mean and std 0.5
-    x = torch.stack([swap_amplitude((a - low)[None], (b - low)[None], 0.2)[0] + low for a, b in zip(s.x, t.x)])
+    x = torch.stack([_swap_amplitude((a - low)[None], (b - low)[None], 0.2)[0] + low for a, b in zip(s.x, t.x)])
     outputs = objective.network(torch.cat([x, t.x]))
     p = outputs[len(x) :].softmax(1)
     h = -(p * p.log()).sum(1) / np.log(2)

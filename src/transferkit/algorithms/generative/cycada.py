@@ -238,8 +238,7 @@ class _Cycle(Objective):
         assert source.y is not None
         with torch.no_grad():
             as_t = self.to_target(source.x)
-        n = len(source)
-        z = self.network.features(torch.cat([as_t.to(x_t.dtype), x_t]))
+        n, z = len(source), self.network.features(torch.cat([as_t.to(x_t.dtype), x_t]))
         task = self.labels.loss(self.network.head(z[:n]), source.y)
         logits = self.of_features(z.detach())
         judged = domain_loss(logits, n)

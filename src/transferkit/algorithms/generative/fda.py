@@ -31,7 +31,7 @@ CARD = {
     "url": "https://arxiv.org/abs/2004.05498",
 }
 
-__all__ = ["FDA", "swap_amplitude"]
+__all__ = ["FDA"]
 
 _EPS = 0.001  # of the Charbonnier penalty, as in the paper
 
@@ -173,7 +173,7 @@ class _Restyled(Objective):
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         source, target = batch["source"], batch["target"]
-        x = swap_amplitude(source.x - self.low, target.x - self.low, self.beta) + self.low
+        x = _swap_amplitude(source.x - self.low, target.x - self.low, self.beta) + self.low
         joint = joint_pass(self.network, {"source": replace(source, x=x.to(source.x.dtype)), "target": target})
         assert source.y is not None
         task = self.labels.loss(joint.outputs_s, source.y)
@@ -186,7 +186,7 @@ class _Restyled(Objective):
         return self.network(x)
 
 
-def swap_amplitude(x: Tensor, other: Tensor, beta: float) -> Tensor:
+def _swap_amplitude(x: Tensor, other: Tensor, beta: float) -> Tensor:
     """Rows with the amplitudes of other rows at low frequencies, and their own phases throughout.
 
     Parameters

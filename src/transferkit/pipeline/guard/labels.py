@@ -120,8 +120,8 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     left: list[dict[str, Any]] = []
     if settled == "open":
         own = np.unique(np.asarray(prepared.source.y))
-        left = rows_to_ask(*(class_probabilities(t.model, prepared.target.X, own) for t in (anchor, choice.proposal)),
-                           own, prepared, seed, labelled=rows)  # fmt: skip
+        old, new = (class_probabilities(t.model, prepared.target.X, own) for t in (anchor, choice.proposal))
+        left = rows_to_ask(old, new, own, prepared, seed, labelled=rows)
     adapted = {"better": True, "worse": False, "open": guard["adapted"]}[settled]
     more: dict[str, Any] = {
         **{k: guard[k] for k in ("mode", "evidence", "limits", "weights") if k in guard},
