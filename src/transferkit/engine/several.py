@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .alignment import _cat
+from .alignment import cat_rows
 from .network import Network
 from .rows import Rows
 from .views import Views
@@ -29,7 +29,7 @@ def pass_together(network: Network, *inputs: Any) -> list[tuple[Tensor, Tensor]]
     list of (z, outputs)
         For each input. Batch normalisation takes the statistics of all together.
     """
-    z = network.features(reduce(_cat, inputs))
+    z = network.features(reduce(cat_rows, inputs))
     sizes = [len(x) if isinstance(x, Tensor) else len(next(iter(x.values()))) for x in inputs]
     return list(zip(z.split(sizes), network.head(z).split(sizes)))
 
