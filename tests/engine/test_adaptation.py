@@ -124,14 +124,14 @@ def test_texts_of_different_lengths_go_through_together():
 
 
 def test_mappings_are_padded_to_the_longer_batch():
-    from transferkit.engine.alignment import _cat
+    from transferkit.engine.alignment import cat_rows
 
     a = {"input_ids": torch.ones(2, 3, dtype=torch.int64), "attention_mask": torch.ones(2, 3)}
     b = {"input_ids": torch.ones(1, 5, dtype=torch.int64), "attention_mask": torch.ones(1, 5)}
-    found = _cat(a, b)
+    found = cat_rows(a, b)
     assert found["input_ids"].shape == (3, 5)
     assert found["attention_mask"].tolist() == [[1, 1, 1, 0, 0]] * 2 + [[1] * 5]
-    frames = _cat({"x": torch.ones(2, 3, 4), "n": torch.ones(2)}, {"x": torch.ones(1, 5, 4), "n": torch.ones(1)})
+    frames = cat_rows({"x": torch.ones(2, 3, 4), "n": torch.ones(2)}, {"x": torch.ones(1, 5, 4), "n": torch.ones(1)})
     assert frames["x"].shape == (3, 5, 4)
     assert frames["x"].sum() == 2 * 12 + 20
     assert frames["n"].shape == (3,)

@@ -43,7 +43,8 @@ def verdict_panel(facts: Mapping[str, Any]) -> Panel:
     needed = words.finite(view["disputed"].get("labels_needed"))
     if state == "ambiguous" and view["label_next"] and needed:
         asked = words.plural(int(needed), "label")
-        parts.append(f"\nAbout {asked} on the rows in dispute would settle it: fill in label_next.csv, then --resume.")
+        often = "settle it where one model is right four times as often as the other"
+        parts.append(f"\nAbout {asked} on the rows in dispute {often}: fill in label_next.csv, then --resume.")
     colour = _COLOURS.get(state or "", "white")
     title = f"[bold {colour}]{BADGES[view['state']]}[/]" if view["state"] else None
     return Panel(Group(*parts), title=title, title_align="left", border_style=colour)
