@@ -224,7 +224,7 @@ def test_errors_of_the_methods_name_the_argument():
         Vote([Fixed()]).fit(DATA.X, Y, target=TARGET)
     with pytest.raises(DomainError, match=r"Vote.fit: target must be a Domain"):
         Vote([M]).fit(DATA.X, Y, target=DATA.Xt)
-    with pytest.raises(DomainError, match=r"Fixed: a member must predict the classes asked for.*yew"):
+    with pytest.raises(DomainError, match=r"Fixed: a candidate must predict classes of the source.*yew"):
         class_probabilities(Fixed(), DATA.X, np.array(["elm", "oak"]))
 
 

@@ -353,7 +353,7 @@ def class_probabilities(model: Any, X: Any, classes: Array) -> Array:
     extra = np.setdiff1d(own, classes)
     if len(extra):
         raise DomainError(
-            f"{type(model).__name__}: a member must predict the classes asked for. Got also {extra[:5].tolist()}."
+            f"{type(model).__name__}: a candidate must predict classes of the source. Got also {extra[:5].tolist()}."
         )
     aligned = np.zeros((len(proba), len(classes)))
     aligned[:, np.searchsorted(classes, own)] = proba

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from ..core.constraints import Either, EstimatorLike, Nothing, Rule
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array, Domain
+from ..core.vote import class_probabilities
 
 __all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities", "finding", "shift_finding"]
 
@@ -71,32 +72,6 @@ def check_rows(selector: Any, source: Domain, target: Domain) -> tuple[Array, Ar
 
 def _dense(X: Any) -> Array:
     return X.toarray() if sparse.issparse(X) else X
-
-
-def class_probabilities(model: Any, X: Any, classes: Array) -> Array:
-    """Class probabilities of a fitted model with columns in the order of `classes`.
-
-    A model without ``predict_proba`` counts as certain of what it predicts.
-
-    Raises
-    ------
-    DomainError
-        If the model predicts a class that is not among `classes`.
-    """
-    if hasattr(model, "predict_proba"):
-        proba, own = np.asarray(model.predict_proba(X), dtype=np.float64), np.asarray(model.classes_)
-    else:
-        guess = np.asarray(model.predict(X))
-        own = np.unique(guess)
-        proba = (guess[:, None] == own).astype(np.float64)
-    extra = np.setdiff1d(own, classes)
-    if len(extra):
-        raise DomainError(
-            f"{type(model).__name__}: a candidate must predict classes of the source. Got also {extra[:5].tolist()}."
-        )
-    aligned = np.zeros((len(proba), len(classes)))
-    aligned[:, np.searchsorted(classes, own)] = proba
-    return aligned
 
 
 def finding(check: str, value: float | None, threshold: float | None, passed: bool, says: str) -> dict[str, Any]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.constraints import Interval
 from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint, joint_pass
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
+from ...engine.objective import Objective
 from ...engine.training import Training
-from ...ops.nn.heads import Head
+from ...engine.two_heads import TwoHeads
 
 CARD = {
     "class": "MCD",
@@ -133,48 +129,8 @@ class MCD(NetworkAdaptation):
         self.random_state = random_state
 
     def _objective(self, fit: DomainFit) -> Objective:
-        assert isinstance(fit.network.head, Head)
-        return _ThreeSteps(fit.network, Head(**fit.network.head.spec), fit.labels, self.trade_off, self.n_steps)
+        return TwoHeads(fit.network, fit.labels, _disagreement, self.trade_off, self.n_steps)
 
 
-class _ThreeSteps(Objective):
-    """Both learn the source; the classifiers part on the target; the features bring them together."""
-
-    def __init__(self, network: Network, second: Head, labels: Labels, trade_off: float, n_steps: int) -> None:
-        super().__init__()
-        self.network, self.second, self.labels = network, second, labels
-        self.trade_off, self.n_steps = trade_off, n_steps
-
-    def steps(self) -> Sequence[Step]:
-        heads: list[nn.Parameter] = [*self.network.head.parameters(), *self.second.parameters()]
-        features = [p for name, p in self.network.named_parameters() if not name.startswith("head.")]
-        return [
-            Step("train", self._learn, [*features, *heads]),
-            Step("heads", self._part, heads),
-            Step("features", self._meet, features, self.n_steps),
-        ]
-
-    def _learn(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        task = self._task(joint_pass(self.network, batch))
-        return {"loss": task, "task": task}
-
-    def _part(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        joint = joint_pass(self.network, batch)
-        task, apart = self._task(joint), self._disagreement(joint)
-        return {"loss": task - self.trade_off * apart, "task": task, "transfer": apart}
-
-    def _meet(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        apart = self._disagreement(joint_pass(self.network, batch))
-        return {"loss": self.trade_off * apart, "transfer": apart}
-
-    def _task(self, joint: Joint) -> Tensor:
-        assert joint.source.y is not None
-        outputs = joint.outputs_s, self.second(joint.z_s)
-        return self.labels.loss(outputs[0], joint.source.y) + self.labels.loss(outputs[1], joint.source.y)
-
-    def _disagreement(self, joint: Joint) -> Tensor:
-        one, two = joint.outputs_t.float().softmax(dim=1), self.second(joint.z_t).float().softmax(dim=1)
-        return (one - two).abs().mean()
-
-    def predict_step(self, x: Any) -> Tensor:
-        return self.network(x)
+def _disagreement(one: Tensor, two: Tensor) -> Tensor:
+    return (one - two).abs().mean()
