@@ -28,6 +28,7 @@ from shifts import Shift
 from transferkit import Domain, DomainError, ParamError, SourceOnly
 from transferkit.catalogue import Card
 from transferkit.core import protocols
+from transferkit.pipeline.select import plain_model
 
 SEEDS = range(5)
 
@@ -161,6 +162,8 @@ def check_constraints(subject: Subject) -> None:
     for setting in (subject.cheap, *subject.card.portfolio):
         for name, value in setting.items():
             assert name in rules, f"{name} is no parameter"
+            if name == "estimator" and isinstance(value, str):  # a portfolio is a literal: it names a plain model
+                value = plain_model(value, subject.card.tasks[0])
             assert rules[name].holds(value), f"{name}={value!r} must {rules[name].text}"
 
 
