@@ -1,7 +1,8 @@
 """Fixtures for all tests."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,12 @@ def data_dir() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _full_precision() -> Iterator[None]:
+    """A test that lowers the precision of matrix products, as one of the bad networks does, must not change the next one."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_float32_matmul_precision("highest")
