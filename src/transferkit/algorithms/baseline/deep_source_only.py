@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
+from ...engine.objective import Objective
+from ...engine.source_loss import SourceLoss
 from ...engine.training import Training
 
 CARD = {
@@ -115,23 +111,4 @@ class DeepSourceOnly(NetworkAdaptation):
         self.random_state = random_state
 
     def _objective(self, fit: DomainFit) -> Objective:
-        return _SourceLoss(fit.network, fit.labels)
-
-
-class _SourceLoss(Objective):
-    """The loss of the task on the source's rows."""
-
-    def __init__(self, network: Network, labels: Labels) -> None:
-        super().__init__()
-        self.network, self.labels = network, labels
-
-    def steps(self) -> Sequence[Step]:
-        return [Step("train", self._loss, list(self.parameters()))]
-
-    def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        source = batch["source"]
-        assert source.y is not None
-        return {"loss": self.labels.loss(self.network(source.x), source.y)}
-
-    def predict_step(self, x: Any) -> Tensor:
-        return self.network(x)
+        return SourceLoss(fit.network, fit.labels)

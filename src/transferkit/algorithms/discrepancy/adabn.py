@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 from warnings import warn
 
@@ -16,7 +15,8 @@ from ...engine.backbone import Backbone
 from ...engine.inference import outputs_of
 from ...engine.labels import Labels
 from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
+from ...engine.objective import Objective
+from ...engine.source_loss import SourceLoss
 from ...engine.target_scores import collapse, some_rows, target_scores
 from ...engine.training import Training
 from ...ops.nn.batch_statistics import BatchMoments, has_statistics
@@ -144,7 +144,7 @@ class AdaBN(NetworkAdaptation):
         return network
 
     def _objective(self, fit: DomainFit) -> Objective:
-        return _SourceLoss(fit.network, fit.labels)
+        return SourceLoss(fit.network, fit.labels)
 
     def _look_back(self, fit: DomainFit) -> None:
         source, target = some_rows(fit.rows), some_rows(fit.target)
@@ -201,22 +201,3 @@ def _in_order(fit: DomainFit) -> list[Any]:
         for handle in handles:
             handle.remove()
     return list(dict.fromkeys(called))
-
-
-class _SourceLoss(Objective):
-    """The loss of the task on the source's rows."""
-
-    def __init__(self, network: Network, labels: Labels) -> None:
-        super().__init__()
-        self.network, self.labels = network, labels
-
-    def steps(self) -> Sequence[Step]:
-        return [Step("train", self._loss, list(self.parameters()))]
-
-    def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        source = batch["source"]
-        assert source.y is not None
-        return {"loss": self.labels.loss(self.network(source.x), source.y)}
-
-    def predict_step(self, x: Any) -> Tensor:
-        return self.network(x)
