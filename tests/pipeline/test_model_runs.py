@@ -311,10 +311,10 @@ def made_up(n_per_class, certainty):
 @pytest.mark.parametrize(
     ("n_per_class", "certainty", "expected"),
     [
-        (8, 0.99, ["lp_ft:7", "gradual"]),
-        (8, 0.3, ["lp_ft:7", "gradual"]),
-        (60, 0.99, ["lp_ft:4", "gradual", "full", "l2_sp"]),
-        (60, 0.3, ["lp_ft:4", "gradual", "full", "full, train"]),
+        (8, 0.99, ["full, probe", "gradual"]),
+        (8, 0.3, ["full, probe", "gradual"]),
+        (60, 0.99, ["full, probe", "gradual", "full", "l2_sp"]),
+        (60, 0.3, ["full, probe", "gradual", "full", "full, train"]),
     ],
 )
 def test_the_rule_follows_from_labels_and_gap(n_per_class, certainty, expected):
@@ -324,8 +324,9 @@ def test_the_rule_follows_from_labels_and_gap(n_per_class, certainty, expected):
     tried = [
         ", ".join(str(v) for v in c.params.values()) or c.card.name for c in found.candidates if c.role == "candidate"
     ]
-    plans = [p.replace("lp_ft:6", "lp_ft:7") if n_per_class == 8 else p for p in tried]
-    assert plans == expected
+    assert tried == expected
+    rates = {c.id: c.training["body_lr_scale"] for c in found.candidates if "body_lr_scale" in c.training}
+    assert rates == {"scratch-1": 1.0, "fine_tuning-1": 0.01}
     assert found.rule["few"] == (n_per_class == 8)
     assert found.rule["far"] == (certainty < 0.5)
     assert len(found.validated) == (3 if n_per_class == 8 else 1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from transferkit import FineTuning
+from transferkit import FeatureExtraction, FineTuning, ParamError
 from transferkit.engine.training import Training
 
 
@@ -95,3 +95,15 @@ def test_numbers_and_several_labels():
     model = FineTuning(body(), training=settings).fit(X, Y)
     assert model.predict(X).shape == (200, 3)
     assert model.score(X, Y) > 0.95
+
+
+def test_a_head_may_begin_at_the_probe():
+    """With a rate of nearly nothing it still is the probe of these rows, and goes no faster than the body."""
+    X, y = rows(60, 0)
+    still = Training(n_epochs=1, lr=1e-12, weight_decay=0.0)
+    model = FineTuning(body(), head_init="probe", training=still).fit(X, y)
+    probe = FeatureExtraction(body(), reg="cv").fit(X, y)
+    np.testing.assert_allclose(model.decision_function(X), probe.decision_function(X), atol=1e-4)
+    assert {row["lr"] for row in model.facts_["plan"]} == {still.lr * still.body_lr_scale}
+    with pytest.raises(ParamError, match=r"head must be 'linear' for head_init='probe'\. Got 'mlp'"):
+        FineTuning(body(), head_init="probe", head="mlp", training=still).fit(X, y)

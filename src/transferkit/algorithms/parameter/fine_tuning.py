@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from ...core.constraints import Options
+from ...core.errors import ParamError
 from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
 from ...engine.freezing import FreezePlan
+from ...engine.start_head import start_from_probe
 from ...engine.supervised import Supervised
 from ...engine.training import Training
 
@@ -43,6 +47,8 @@ class FineTuning(NetworkTransfer):
         Whether batch normalisation keeps its statistics, follows the batches, or is left alone altogether.
     head : {"linear", "mlp", "adapter", "cosine", "conv"}, default="linear"
         What maps features to outputs.
+    head_init : {"random", "probe"}, default="random"
+        What a linear head starts from: "probe" is the linear probe of the features, at its optimum.
     dropout : float in [0, 1), default=0.0
         Share of the features that the head drops in training.
     training : Training, default=None
@@ -76,7 +82,9 @@ class FineTuning(NetworkTransfer):
     Minimises the mean loss of the labelled target rows (cross-entropy, binary cross-entropy, or squared error of
     standardised values). Gradual unfreezing and discriminative rates are those of Howard & Ruder (sections 3.2 and 3.3);
     they unfreeze one layer an epoch and divide the rate by 2.6 a layer (``plan="gradual:1"``, ``lr_decay=1/2.6``).
-    Linear probing first keeps the features from being distorted by a random head (Kumar et al., theorem 3.2).
+    Linear probing first keeps the features from being distorted by a random head (Kumar et al., theorem 3.2):
+    ``head_init="probe"`` is their LP-FT with the probe solved rather than trained, its penalty cross-validated on the
+    labelled rows; like theirs, it then trains at one rate, the body's. ``plan="lp_ft:EPOCHS"`` trains it for some epochs.
 
     References
     ----------
@@ -99,7 +107,7 @@ class FineTuning(NetworkTransfer):
     True
     """
 
-    _constraints: ClassVar = {**NETWORK_RULES, **PLAN_RULES}
+    _constraints: ClassVar = {**NETWORK_RULES, **PLAN_RULES, "head_init": Options("random", "probe")}
 
     def __init__(
         self,
@@ -108,6 +116,7 @@ class FineTuning(NetworkTransfer):
         lr_decay: float = 1.0,
         batch_norm: str = "frozen",
         head: str = "linear",
+        head_init: str = "random",
         dropout: float = 0.0,
         training: Training | None = None,
         task: str = "auto",
@@ -118,10 +127,26 @@ class FineTuning(NetworkTransfer):
         self.lr_decay = lr_decay
         self.batch_norm = batch_norm
         self.head = head
+        self.head_init = head_init
         self.dropout = dropout
         self.training = training
         self.task = task
         self.random_state = random_state
+
+    def _train(self, fit: Fit) -> dict[str, Any]:
+        if self.head_init == "probe":
+            if self.head != "linear":
+                raise ParamError(f"FineTuning.fit: head must be 'linear' for head_init='probe'. Got {self.head!r}.")
+            start_from_probe(fit.network, fit.rows, fit.y, fit.labels, fit.place, fit.training, reg="cv", seed=fit.seed)
+        return super()._train(fit)
+
+    def _plan(self, fit: Fit) -> FreezePlan:
+        """A head that is at its optimum has no further to go than the body: all parts have the body's rate."""
+        found = super()._plan(fit)
+        if self.head_init == "random":
+            return found
+        *body, head = found.parts
+        return replace(found, parts=(*body, replace(head, lr_scale=fit.training.body_lr_scale)))
 
     def _objective(self, fit: Fit) -> Supervised:
         return Supervised(fit.network, fit.labels)

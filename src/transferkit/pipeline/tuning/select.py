@@ -32,6 +32,8 @@ MOST_EPOCHS, LEAST_EPOCHS = 20, 3
 # Learning rates of the head, by what the network reads; transformers are spoiled by what convolutions need. The body's is a
 # tenth of it (Training.body_lr_scale).
 RATE = {"images": 1e-3, "audio": 1e-3, "text": 3e-4}
+# The body's share of that rate where the head begins at the probe: there is nothing left to go for but what the body adds.
+GENTLE = 0.01
 MOST_ROWS = 2000  # labelled rows that transferability scores look at
 
 
@@ -223,10 +225,10 @@ def _probe(model: SourceModel, tuning: Tuning, folds: Array, validated: Sequence
 # What to try -----------------------------------------------------------------------------------------------------------
 
 
-def _structures(epochs: int, few: bool, far: bool) -> list[tuple[str, dict[str, Any]]]:
+def _structures(few: bool, far: bool) -> list[tuple[str, dict[str, Any]]]:
     """Method and parameters by what the rule says."""
     tried: list[tuple[str, dict[str, Any]]] = [
-        ("fine_tuning", {"plan": f"lp_ft:{max(1, epochs // 3)}"}),
+        ("fine_tuning", {"plan": "full", "head_init": "probe"}),
         ("fine_tuning", {"plan": "gradual"}),
     ]
     if few:
@@ -255,7 +257,7 @@ def _candidates(
             )
     by_name = {c.name: c for c in fitting}
     probe = by_name[PROBE.rpartition("-")[0]]
-    tried = [t for t in _structures(training["n_epochs"], few, far) if t[0] in by_name]
+    tried = [t for t in _structures(few, far) if t[0] in by_name]
     if wanted is not None:
         listed = {name for name, _ in tried}
         tried = [t for t in tried if by_name[t[0]] in wanted]
@@ -292,7 +294,8 @@ def _candidates(
 def _candidate(
     id: str, card: Card, params: Mapping[str, Any], model: SourceModel, role: str, training: Mapping[str, Any]
 ) -> Candidate:
-    return Candidate(id, card, params, model.name, model.label, role, training, _why_not(card))
+    own = {**training, "body_lr_scale": GENTLE} if params.get("head_init") == "probe" else training
+    return Candidate(id, card, params, model.name, model.label, role, own, _why_not(card))
 
 
 def _why_not(card: Card) -> str:
@@ -314,7 +317,7 @@ def _says(
     if few:
         size = (
             f"{per_class:g} {unit}, fewer than {limit}: training all weights from the start would fit noise, so the"
-            " features stay (a linear probe), or the head learns first (lp_ft) or part after part (gradual)."
+            " features stay (a linear probe), or move gently from there, or part after part (gradual)."
         )
     else:
         size = f"{per_class:g} {unit}, {limit} or more: enough to train all weights as well, beside the careful structures."
