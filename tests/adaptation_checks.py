@@ -7,7 +7,8 @@ Most is what all methods of the protocol fulfil, from `common_checks`; here is w
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -20,7 +21,8 @@ import networks
 import shifts
 import transferkit
 from common_checks import CLASS_CHECKS, Subject, assert_same, state_of
-from transferkit import Domain, DomainError, TransferError
+from transferkit import DeepSourceOnly, Domain, DomainError, TransferError
+from transferkit.catalogue import Card
 from transferkit.engine.loop import Loop
 
 SEEDS = range(3)
@@ -83,12 +85,12 @@ def check_adaptation_module(subject: Subject, folder: Any) -> None:
     before = state_of(module)
     model = subject.make(backbone=module, training=training(n_epochs=2)).fit(X, y, target=target)
     assert state_of(module) == before, "the user's network changed"
-    assert model.transform(Xt).shape == (40, 8)
+    assert model.transform(Xt).shape == (40, subject.cheap["bottleneck"])
     loaded = transferkit.load(transferkit.save(model, folder / "saved"), modules={"ImageNet8": module})
     assert_same(loaded, model, Xt, "a loaded model must predict what the saved one did")
     assert_same(model, model, Xt, "asked twice")
-    one = model.predict_proba(Xt[3:4])
-    np.testing.assert_allclose(one, model.predict_proba(Xt)[3:4], atol=1e-5, err_msg="a row must not depend on others")
+    ask = model.predict if subject.numbers_only else model.predict_proba
+    np.testing.assert_allclose(ask(Xt[3:4]), ask(Xt)[3:4], atol=1e-5, err_msg="a row must not depend on others")
 
 
 def check_adaptation_resume(subject: Subject, folder: Any) -> None:
@@ -113,19 +115,23 @@ def check_adaptation_history(subject: Subject) -> None:
     shift = shifts.moved(0, 60)
     model = fit(subject, shift, training=training(n_epochs=3))
     assert [row["epoch"] for row in model.history_] == [1, 2, 3]
+    of_classes = {"target/entropy", "target/diversity", "target/largest_share"}
+    watched = {"domain/auc", "source/score"} | (set() if subject.numbers_only else of_classes)
+    n_classes = 3 + ("open_set" in subject.card.settings)  # one more, while it trains
     for row in model.history_:
-        watched = {"target/entropy", "target/diversity", "target/largest_share", "domain/auc", "source/score"}
         assert watched <= row.keys(), "an epoch must say what is known without labels"
         assert any(name.endswith("/loss") for name in row), "no loss is logged"
         assert np.isfinite(list(row.values())).all()
         assert 0 <= row["domain/auc"] <= 1
-        assert 0 <= row["target/diversity"] <= np.log(3) + 1e-6
-        assert row["target/diversity"] >= row["target/entropy"] - 1e-6, "entropy is concave"
-    assert np.isclose(sum(model.facts_["target_shares"]), 1)
+        if not subject.numbers_only:
+            assert 0 <= row["target/diversity"] <= np.log(n_classes) + 1e-6
+            assert row["target/diversity"] >= row["target/entropy"] - 1e-6, "entropy is concave"
+    assert np.isclose(sum(model.facts_["target_shares"]), 0 if subject.numbers_only else 1)
     assert model.facts_["collapsed"] in (True, False)
     assert model.facts_["diverged"] in (True, False)
     held = fit(subject, shift, training=training(n_epochs=2, validation=0.25, keep="best"))
-    assert all(0 <= row["validation"] <= 1 for row in held.history_)
+    least = -np.inf if subject.numbers_only else 0  # R^2 has no lower end
+    assert all(least <= row["validation"] <= 1 for row in held.history_)
 
 
 def check_adaptation_globals(subject: Subject) -> None:
@@ -153,6 +159,9 @@ def check_adaptation_kinds(subject: Subject) -> None:
     if "regression" not in subject.card.tasks:
         with pytest.raises(DomainError, match=rf"^{subject.card.cls}\.fit: y must be for classification"):
             subject.make().fit(shift.X, shift.y, target=shift.target(3))
+    if subject.numbers_only:
+        with pytest.raises(DomainError, match=rf"^{subject.card.cls}\.fit: y must be for regression"):
+            subject.make(task="auto").fit(shift.X, np.arange(60) % 3, target=shift.target(3))
     texts = [f"text {k}" for k in range(10)]
     with pytest.raises(TransferError, match=rf"^{subject.card.cls}\.fit: .*backbone must be named"):
         subject.make(backbone="auto").fit(texts, np.arange(10) % 2, target=Domain(texts))
@@ -162,29 +171,54 @@ def check_adaptation_kinds(subject: Subject) -> None:
 
 
 def gains(subject: Subject, make: Any) -> float:
-    """Mean accuracy on the target over the seeds, minus that of the same network trained on the source alone."""
-    found = []
+    """Mean accuracy (R^2, to regress) on the target over the seeds, minus that of the same network trained on the source alone."""
+    found, same = [], {k: v for k, v in subject.cheap.items() if k in DeepSourceOnly().get_params()}
     for seed in SEEDS:
         shift = make(seed)
         own = {"random_state": seed, "training": training(n_epochs=15)}
         target = shift.target(0 if subject.label_free else 5)
         model = subject.make(**own).fit(shift.X, shift.y, target=target)
-        plain = transferkit.DeepSourceOnly(**settings(own)).fit(shift.X, shift.y, target=target)
+        plain = DeepSourceOnly(**{**same, **own}).fit(shift.X, shift.y, target=target)
         found.append(model.score(shift.Xt, shift.yt) - plain.score(shift.Xt, shift.yt))
     return float(np.mean(found))
 
 
 def check_adaptation_transfers(subject: Subject) -> None:
-    """On the better of two shifts of the features it beats the network trained on the source alone."""
-    best = max(gains(subject, make) for make in (shifts.moved, shifts.offset))
+    """On the better of two shifts of the features (to regress, on one) it beats the network trained on the source alone."""
+    makes = (shifts.loud,) if subject.numbers_only else (shifts.moved, shifts.offset)
+    best = max(gains(subject, make) for make in makes)
     least = 0.0 if subject.card.paradigm == "baseline" else 0.03
     assert best >= least, f"{best:+.3f} against the source alone"
 
 
+def check_generalises(subject: Subject) -> None:
+    """Any other target gives the same network; on the better of two sets of sources it does not lose to all of them together."""
+    import source_groups as groups  # which has this file's settings
+
+    groups.assert_target_unused(subject.make(training=training(n_epochs=2)), groups.two_moved(0))
+    found = []
+    for make in (groups.spurious, groups.two_moved):
+        changes = []
+        for seed in SEEDS:
+            data, own = make(seed), {"random_state": seed, "training": training(n_epochs=15)}
+            model, plain = groups.fitted(subject.make(**own), data), groups.plain(data, **own)
+            changes.append(model.score(data.Xt, data.yt) - plain.score(data.Xt, data.yt))
+        found.append(np.mean(changes))
+    assert max(found) >= 0, f"{max(found):+.3f} against all sources together"
+
+
 def check_adaptation_no_harm(subject: Subject) -> None:
-    """Where nothing shifted it loses at most 5 points of accuracy."""
-    change = gains(subject, shifts.none)
+    """Where nothing shifted it loses at most 5 points of accuracy, or of R^2."""
+    same = partial(shifts.numbers, n=90, move=0.0) if subject.numbers_only else shifts.none
+    change = gains(subject, same)
     assert change >= -HARM, f"{change:+.3f} against the source alone, without a shift"
+
+
+def checks_of(card: Card) -> tuple[Callable[..., None], ...]:
+    """The checks that a method has to pass: one that does not see the target has no shift to adapt to, but several sources."""
+    if card.paradigm != "domain_generalisation":
+        return ADAPTATION_CHECKS
+    return tuple(check_generalises if c is check_adaptation_transfers else c for c in ADAPTATION_CHECKS)
 
 
 SHARED = tuple(
@@ -196,4 +230,9 @@ ADAPTATION_CHECKS = (
     *CLASS_CHECKS, *SHARED, check_adaptation_streams, check_adaptation_module, check_adaptation_resume,
     check_adaptation_history, check_adaptation_globals, check_adaptation_kinds, check_adaptation_transfers,
     check_adaptation_no_harm,
+)  # fmt: skip
+# Those of them that ask a method for numbers alone something else.
+NUMBER_CHECKS = (
+    common_checks.check_string_labels, common_checks.check_small_and_degenerate, check_adaptation_module,
+    check_adaptation_history, check_adaptation_kinds, check_adaptation_transfers, check_adaptation_no_harm,
 )  # fmt: skip

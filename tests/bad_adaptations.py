@@ -9,6 +9,7 @@ import torch
 
 from transferkit.engine.adaptation import ADAPTATION_RULES, TRADE_OFF, NetworkAdaptation
 from transferkit.engine.backbones import load_backbone
+from transferkit.engine.several_sources import SourceLosses, source_streams
 from transferkit.ops.nn.mmd import mk_mmd
 
 
@@ -137,6 +138,61 @@ class AdaptationMirrors(GoodAdaptation):
         return self.classes_[::-1][np.searchsorted(self.classes_, super().predict(X))]
 
 
+class GoodNumbers(GoodAdaptation):
+    _kinds: ClassVar = ("regression",)
+    _test_params: ClassVar = {"task": "regression"}
+
+
+class NumbersTakeText(GoodNumbers):
+    def fit(self, X, y=None, *, target, groups=None):
+        """Text becomes numbers."""
+        y = np.asarray(y)
+        y = np.unique(y, return_inverse=True)[1] if y.dtype.kind == "U" else y
+        return super().fit(X, y, target=target, groups=groups)
+
+
+class NumbersOverflow(GoodNumbers):
+    def predict(self, X):
+        """Infinity."""
+        return np.full(len(X), np.inf)
+
+
+class NumbersTrainTheModule(AdaptationTrainsTheModule):
+    _kinds: ClassVar = ("regression",)
+    _test_params: ClassVar = {"task": "regression"}
+
+
+class NumbersAreNotWatched(GoodNumbers):
+    _validation = AdaptationIsNotWatched._validation
+
+
+class NumbersTakeClasses(GoodNumbers):
+    _kinds: ClassVar = ("classification", "regression")
+
+
+class NumbersMirror(GoodNumbers):
+    def predict(self, X):
+        """The numbers the wrong way round."""
+        return -super().predict(X)
+
+
+class GoodGeneralisation(GoodAdaptation):
+    def _streams(self, fit):
+        return source_streams(fit)
+
+    def _objective(self, fit):
+        return SourceLosses(fit.network, fit.labels, lambda sources, progress: {"loss": sources.losses.mean()})
+
+
+class GeneralisationPeeks(GoodAdaptation):
+    pass
+
+
+class GeneralisationMirrors(AdaptationMirrors):
+    _streams = GoodGeneralisation._streams
+    _objective = GoodGeneralisation._objective
+
+
 BAD: list[tuple[str, str, type, str]] = [
     ("Adaptation", name, cls, why)
     for name, cls, why in (
@@ -152,4 +208,19 @@ BAD: list[tuple[str, str, type, str]] = [
         ("check_adaptation_no_harm", AdaptationMirrors, "without a shift"),
     )
 ]
-GOOD: dict[str, type] = {"Adaptation": GoodAdaptation}
+BAD += [
+    ("Numbers", "check_string_labels", NumbersTakeText, "DID NOT RAISE"),
+    ("Numbers", "check_small_and_degenerate", NumbersOverflow, "no prediction"),
+    ("Numbers", "check_adaptation_module", NumbersTrainTheModule, "the user's network changed"),
+    ("Numbers", "check_adaptation_history", NumbersAreNotWatched, "what is known without labels"),
+    ("Numbers", "check_adaptation_kinds", NumbersTakeClasses, "DID NOT RAISE"),
+    ("Numbers", "check_adaptation_transfers", NumbersMirror, "against the source alone"),
+    ("Numbers", "check_adaptation_no_harm", NumbersMirror, "without a shift"),
+    ("Generalisation", "check_generalises", GeneralisationPeeks, r"\.(weight|bias|running)"),
+    ("Generalisation", "check_generalises", GeneralisationMirrors, "against all sources together"),
+]
+GOOD: dict[str, type] = {
+    "Adaptation": GoodAdaptation,
+    "Numbers": GoodNumbers,
+    "Generalisation": GoodGeneralisation,
+}

@@ -13,6 +13,14 @@ from ..core.errors import ParamError
 
 __all__ = ["Place", "find_place", "is_out_of_memory"]
 
+# The allocators of CPUs (two of them), of Apple's and other GPUs, and of cuBLAS, cuDNN, cuSOLVER, cuSPARSE and cuFFT.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED",
+)
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -99,5 +107,8 @@ def find_place(device: str = "auto", precision: str = "auto", channels_last: boo
 
 
 def is_out_of_memory(err: RuntimeError) -> bool:
-    """Whether an error says that memory ran out, on a GPU or a CPU."""
-    return isinstance(err, torch.OutOfMemoryError) or "can't allocate memory" in str(err)
+    """Whether an error says that memory ran out, on a GPU or a CPU.
+
+    Only CUDA's own allocator has a class for it. Its libraries, Apple's GPUs and CPUs tell by their message.
+    """
+    return isinstance(err, torch.OutOfMemoryError) or any(words in str(err) for words in _NO_MEMORY)

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .alignment import cat_rows
@@ -13,7 +14,13 @@ from .network import Network
 from .rows import Rows
 from .views import Views
 
-__all__ = ["pass_together", "with_views"]
+__all__ = ["features_together", "pass_together", "with_views"]
+
+
+def features_together(network: Network, *inputs: Any) -> tuple[Tensor, ...]:
+    """Features of several inputs, as `pass_together` takes them, from one pass over all of them."""
+    sizes = [len(x) if isinstance(x, Tensor) else len(next(iter(x.values()))) for x in inputs]
+    return torch.split(network.features(reduce(cat_rows, inputs)), sizes)
 
 
 def pass_together(network: Network, *inputs: Any) -> list[tuple[Tensor, Tensor]]:
@@ -29,9 +36,8 @@ def pass_together(network: Network, *inputs: Any) -> list[tuple[Tensor, Tensor]]
     list of (z, outputs)
         For each input. Batch normalisation takes the statistics of all together.
     """
-    z = network.features(reduce(cat_rows, inputs))
-    sizes = [len(x) if isinstance(x, Tensor) else len(next(iter(x.values()))) for x in inputs]
-    return list(zip(z.split(sizes), network.head(z).split(sizes)))
+    z = features_together(network, *inputs)
+    return list(zip(z, network.head(torch.cat(z)).split([len(own) for own in z])))
 
 
 def with_views(rows: Rows, n_views: int = 2) -> Rows:

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...core.constraints import Either, Fulfils, Interval, Nothing
-from ...core.errors import ParamError
-from ...core.protocols import Array
+from ...core.constraints import Interval
 from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
 from ...engine.alignment import Joint
 from ...engine.backbone import Backbone
@@ -20,6 +17,7 @@ from ...engine.labels import Labels
 from ...engine.network import Network
 from ...engine.network_estimator import Fit
 from ...engine.objective import Objective
+from ...engine.open_set import UNKNOWN, closed_labels, open_labels
 from ...engine.training import Training
 from ...ops.nn.grad_reverse import grad_reverse
 from ...ops.nn.heads import Head
@@ -122,12 +120,9 @@ class OSBP(NetworkAdaptation):
         **ADAPTATION_RULES,
         "trade_off": TRADE_OFF,
         "boundary": Interval(float, 0, 1, closed="neither"),
-        "unknown": Either(
-            Nothing(), Fulfils("be a text, a number or None", lambda v: isinstance(v, (str, int, float)))
-        ),
+        "unknown": UNKNOWN,
     }
     _test_params: ClassVar = {"unknown": None}
-    _known_failures: ClassVar = {"check_adaptation_history": "while it trains it has one class more than the source"}
 
     def __init__(
         self,
@@ -155,9 +150,7 @@ class OSBP(NetworkAdaptation):
 
     def _begin(self, where: str, *given: Any) -> DomainFit:
         fit = super()._begin(where, *given)
-        assert fit.labels.classes is not None
-        classes = _with_unknown(where, fit.labels.classes, "auto" if self.unknown is None else self.unknown)
-        fit.labels = replace(fit.labels, n_outputs=len(classes), classes=classes)
+        fit.labels = open_labels(where, fit.labels, self.unknown)
         return fit
 
     def _network(self, backbone: Backbone, labels: Labels) -> Network:
@@ -169,10 +162,8 @@ class OSBP(NetworkAdaptation):
 
     def _finish(self, fit: Fit, objective: Objective) -> None:
         if self.unknown is None:
-            assert fit.labels.classes is not None
-            k = fit.labels.n_outputs - 1
-            fit.labels = replace(fit.labels, n_outputs=k, classes=fit.labels.classes[:k].astype(fit.y.dtype))
-            fit.network.head = _without_last(fit.network.head, k)
+            fit.labels = closed_labels(fit.labels, fit.y.dtype)
+            fit.network.head = _without_last(fit.network.head, fit.labels.n_outputs)
 
 
 class _Boundary(nn.Module):
@@ -188,17 +179,6 @@ class _Boundary(nn.Module):
         aim = against.new_full(against.shape, self.boundary)
         is_unknown = (joint.outputs_t.argmax(dim=1) == logits.shape[1] - 1).float()
         return {"loss": functional.binary_cross_entropy_with_logits(against, aim), "unknown": is_unknown.mean()}
-
-
-def _with_unknown(where: str, classes: Array, unknown: Any) -> Array:
-    """The source's classes and the label for the unknown one behind them."""
-    is_text = classes.dtype.kind in "US"
-    if unknown == "auto":
-        unknown = "unknown" if is_text else classes.max() + 1
-    if isinstance(unknown, str) != is_text or unknown in classes.tolist():
-        kind = "a text" if is_text else "a number"
-        raise ParamError(f"{where}: unknown must be {kind} that is no class of the source. Got {unknown!r}.")
-    return np.append(classes, unknown)
 
 
 def _without_last(head: nn.Module, k: int) -> Head:

@@ -116,14 +116,6 @@ class DAREGRAM(NetworkAdaptation):
     }
     _kinds: ClassVar = ("regression",)
     _test_params: ClassVar = {"task": "regression"}
-    # These checks have classes; tests/test_adaptation_of_numbers.py asks the same with numbers.
-    _known_failures: ClassVar = dict.fromkeys(
-        (
-            "check_string_labels", "check_small_and_degenerate", "check_adaptation_module", "check_adaptation_history",
-            "check_adaptation_transfers", "check_adaptation_no_harm",
-        ),
-        "its labels are classes, and this is for numbers",
-    )  # fmt: skip
 
     def __init__(
         self,

@@ -107,14 +107,6 @@ class RSD(NetworkAdaptation):
     _constraints: ClassVar = {**ADAPTATION_RULES, "trade_off": TRADE_OFF, "mismatch_weight": TRADE_OFF}
     _kinds: ClassVar = ("regression",)
     _test_params: ClassVar = {"bottleneck": 48, "task": "regression"}
-    # These checks have classes; tests/test_adaptation_of_numbers.py asks the same with numbers.
-    _known_failures: ClassVar = dict.fromkeys(
-        (
-            "check_string_labels", "check_small_and_degenerate", "check_adaptation_module", "check_adaptation_history",
-            "check_adaptation_transfers", "check_adaptation_no_harm",
-        ),
-        "its labels are classes, and this is for numbers",
-    )  # fmt: skip
 
     def __init__(
         self,

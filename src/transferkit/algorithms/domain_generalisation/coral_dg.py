@@ -104,9 +104,6 @@ class CORALDG(NetworkAdaptation):
 
     _constraints: ClassVar = {**ADAPTATION_RULES, "trade_off": TRADE_OFF}
     _kinds: ClassVar = ("classification", "multilabel", "regression")
-    _known_failures: ClassVar = {
-        "check_adaptation_transfers": "one source, and a target that is not seen, leave nothing to adapt to"
-    }
 
     def __init__(
         self,

@@ -113,9 +113,6 @@ class IRM(NetworkAdaptation):
     }
     _kinds: ClassVar = ("classification", "multilabel", "regression")
     _test_params: ClassVar = {"trade_off": 1.0}
-    _known_failures: ClassVar = {
-        "check_adaptation_transfers": "one source, and a target that is not seen, leave nothing to adapt to"
-    }
 
     def __init__(
         self,

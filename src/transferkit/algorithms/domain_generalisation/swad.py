@@ -123,9 +123,6 @@ class SWAD(NetworkAdaptation):
         "ratio": Interval(float, 1),
     }
     _kinds: ClassVar = ("classification", "multilabel", "regression")
-    _known_failures: ClassVar = {
-        "check_adaptation_transfers": "one source, and a target that is not seen, leave nothing to adapt to"
-    }
 
     def __init__(
         self,

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Either, Fulfils, Interval, Nothing
-from ...core.errors import ParamError
+from ...engine.affine import AffineObjective, check_affine
 from ...engine.device import find_place
 from ...engine.inputs import check_input
 from ...engine.network import Network
 from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
+from ...engine.objective import Batch, Objective
 from ...engine.rows import move
 from ...engine.source_model import target_rows
 from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...ops.nn.entropy import row_entropy
 from ...ops.nn.moving_statistics import without_moving_statistics
 from ...ops.nn.normalisation import affine_parameters, dropouts
+from ...ops.nn.sure_rows import entropy_limit, mean_over
 
 CARD = {
     "class": "EATA",
@@ -113,6 +114,9 @@ class EATA(OnlineAdaptation):
     rows that count keeps 0.9 of itself with every batch (eq. 4). As in `Tent`, batches are normalised by their own
     statistics, and dropout stays off. Cost of a batch: one forward and backward, and two forward passes to watch for collapse.
 
+    The default rate is the paper's for the 50,000 rows of ImageNet's validation set. On few rows these steps move
+    little, and what changes are the statistics of the batches: see the notes of `Tent`.
+
     References
     ----------
     Niu, Wu, Zhang, Chen, Zheng, Zhao & Tan. Efficient Test-Time Model Adaptation without Forgetting. ICML 2022.
@@ -175,8 +179,7 @@ class EATA(OnlineAdaptation):
         self.random_state = random_state
 
     def _check_source(self, where: str, network: Network) -> None:
-        if not affine_parameters(network):
-            raise ParamError(f"{where}: source must have normalisation layers with scale and shift. Got none.")
+        check_affine(where, network)
 
     def _set_off(self) -> None:
         if self.in_distribution is not None:
@@ -204,40 +207,30 @@ class EATA(OnlineAdaptation):
         n = fit.labels.n_outputs
         unlike = 1.4 / n**0.5 if self.unlike is None else self.unlike
         origin = [p.detach() for p in affine_parameters(self.source_network_)]
-        return _Selected(fit.network, self.state_, origin, self.sure * float(np.log(n)), unlike, self.anchor)
+        return _Selected(fit.network, self.state_, origin, entropy_limit(self.sure, n), unlike, self.anchor)
 
 
-class _Selected(Objective):
+class _Selected(AffineObjective):
     """Weighted entropy of the rows that count; `state` keeps their average answer."""
 
     def __init__(
         self, network: Network, state: dict[str, Any], origin: list[Tensor], limit: float, unlike: float, anchor: float
     ) -> None:
-        super().__init__()
-        self.network, self.state, self.origin = network, state, origin
+        super().__init__(network)
+        self.state, self.origin = state, origin
         self.limit, self.unlike, self.anchor = limit, unlike, anchor
 
-    def steps(self) -> Sequence[Step]:
-        return [Step("train", self._loss, affine_parameters(self.network))]
-
-    def predict_step(self, x: Any) -> Tensor:
-        return self.network(x)
-
-    def frozen(self) -> Sequence[nn.Module]:
-        return dropouts(self.network)
-
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        p = self.network(batch["target"].x).float().softmax(dim=1)
-        entropy = torch.special.entr(p).sum(dim=1)
+        outputs = self.network(batch["target"].x)
+        entropy, p = row_entropy(outputs), outputs.detach().float().softmax(dim=1)
         used = entropy.detach() < self.limit
         if "mean" in self.state:
             mean = self.state["mean"].to(p.device)
-            used = used & (functional.cosine_similarity(p.detach(), mean[None], dim=1) < self.unlike)
+            used = used & (functional.cosine_similarity(p, mean[None], dim=1) < self.unlike)
         if used.any():
-            own = p.detach()[used].mean(dim=0)
+            own = p[used].mean(dim=0)
             self.state["mean"] = 0.9 * mean + 0.1 * own if "mean" in self.state else own
-        weight = torch.where(used, torch.exp(self.limit - entropy.detach()), 0.0)
-        loss = (weight * entropy).sum() / used.sum().clamp_min(1)
+        loss = mean_over(torch.exp(self.limit - entropy.detach()) * entropy, used)
         held = torch.zeros((), device=p.device)
         for w, now, before in zip(self.state.get("matters", ()), affine_parameters(self.network), self.origin):
             held = held + self.anchor * (w.to(p.device) * (now - before).square()).sum()

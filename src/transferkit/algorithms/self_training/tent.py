@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.constraints import Interval
-from ...core.errors import ParamError
+from ...engine.affine import AffineObjective, check_affine
 from ...engine.network import Network
 from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
+from ...engine.objective import Batch, Objective
 from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
-from ...ops.nn.normalisation import affine_parameters, dropouts
+from ...ops.nn.entropy import mean_entropy
 
 CARD = {
     "class": "Tent",
@@ -94,6 +92,12 @@ class Tent(OnlineAdaptation):
     the paper's online use (its variances are then the unbiased ones), but that the answer comes after the step, not before.
     Dropout stays off. Cost of a batch: one forward and backward, and two forward passes to watch for collapse.
 
+    On few rows it is the batches' statistics that count. The paper's rates are for tens of thousands of rows; after 16
+    batches of digits (1,500 rows of MNIST to 1,000 of USPS, LeNet, whose one normalisation layer is the bottleneck's)
+    accuracy was 0.72, and the same with a rate of nearly 0, beside 0.64 of the source model. Where such statistics do not
+    help, as with classes in other shares than the source's or a short last batch, the result may lie below the source
+    model's; then the size of the batches matters (200 rows instead of 64: 0.73 instead of 0.715 online), not the rate.
+
     References
     ----------
     Wang, Shelhamer, Liu, Olshausen & Darrell. Tent: Fully Test-Time Adaptation by Entropy Minimization. ICLR 2021.
@@ -140,29 +144,14 @@ class Tent(OnlineAdaptation):
         self.random_state = random_state
 
     def _check_source(self, where: str, network: Network) -> None:
-        if not affine_parameters(network):
-            raise ParamError(f"{where}: source must have normalisation layers with scale and shift. Got none.")
+        check_affine(where, network)
 
     def _objective(self, fit: Fit) -> Objective:
         return _Entropy(fit.network)
 
 
-class _Entropy(Objective):
-    """Mean entropy of a batch; scales and shifts move."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def steps(self) -> Sequence[Step]:
-        return [Step("train", self._loss, affine_parameters(self.network))]
-
-    def predict_step(self, x: Any) -> Tensor:
-        return self.network(x)
-
-    def frozen(self) -> Sequence[nn.Module]:
-        return dropouts(self.network)
+class _Entropy(AffineObjective):
+    """Mean entropy of a batch."""
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        p = self.network(batch["target"].x).float().softmax(dim=1)
-        return {"loss": torch.special.entr(p).sum(dim=1).mean()}
+        return {"loss": mean_entropy(self.network(batch["target"].x))}

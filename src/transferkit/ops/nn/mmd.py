@@ -26,8 +26,9 @@ def gaussian_kernels(z: Tensor, scales: Sequence[float] = SCALES) -> Tensor:
         The bandwidth is a constant in the gradient.
     """
     z = z.float()
-    squares = z.square().sum(dim=1)
-    distance = (squares[:, None] + squares[None] - 2 * z @ z.T).clamp(min=0)
+    with torch.autocast(z.device.type, enabled=False):  # differences of products want single precision
+        squares = z.square().sum(dim=1)
+        distance = (squares[:, None] + squares[None] - 2 * z @ z.T).clamp(min=0)
     m = distance.detach().mean().clamp(min=1e-12)
     return torch.stack([torch.exp(-distance / (2 * scale * m)) for scale in scales]).mean(dim=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 __all__ = ["coral_loss"]
@@ -25,4 +26,5 @@ def coral_loss(a: Tensor, b: Tensor) -> Tensor:
 def _covariance(z: Tensor) -> Tensor:
     z = z.float()
     z = z - z.mean(dim=0)
-    return z.T @ z / (len(z) - 1)
+    with torch.autocast(z.device.type, enabled=False):  # differences of products want single precision
+        return z.T @ z / (len(z) - 1)

@@ -51,13 +51,15 @@ def mix_styles(x: Tensor, share: Tensor, partner: Tensor, sizes: Sequence[int], 
         Statistics are taken over all axes but the first and that of the channels; where there are none, over the rows of
         the domain. They are constants in the gradient.
     """
-    rest = [k for k in range(1, x.ndim) if k != axis]
-    if rest:
-        spread, mean = torch.std_mean(x.detach().float(), dim=rest, correction=0, keepdim=True)
+    rest, seen = [k for k in range(1, x.ndim) if k != axis], x.detach().float()
+    if rest:  # in two passes, which are several times faster than `torch.std_mean` over these axes
+        mean = seen.mean(dim=rest, keepdim=True)
+        variance = (seen - mean).square().mean(dim=rest, keepdim=True)
     else:
-        parts = [torch.std_mean(part, dim=0, correction=0) for part in torch.split(x.detach().float(), list(sizes))]
-        spread, mean = (torch.cat([p[k].expand(n, -1) for p, n in zip(parts, sizes)]) for k in (0, 1))
-    spread = (spread.square() + _EPS).sqrt()
+        parts = [torch.var_mean(part, dim=0, correction=0) for part in torch.split(seen, list(sizes))]
+        variance, mean = (torch.cat([p[k].expand(n, -1) for p, n in zip(parts, sizes)]) for k in (0, 1))
+    spread = (variance + _EPS).sqrt()
     lam, partner = share.to(x.device).reshape(-1, *[1] * (x.ndim - 1)), partner.to(x.device)
-    mixed = lam * mean + (1 - lam) * mean[partner], lam * spread + (1 - lam) * spread[partner]
-    return ((x.float() - mean) / spread * mixed[1] + mixed[0]).to(x.dtype)
+    scale = (lam * spread + (1 - lam) * spread[partner]) / spread
+    shift = lam * mean + (1 - lam) * mean[partner] - scale * mean
+    return torch.addcmul(shift, x.float(), scale).to(x.dtype)  # one pass over the map, not one for each operation
