@@ -1,0 +1,18 @@
+"""Geometric loss: the geometric mean, in which only relative changes count (Chennupati et al., CVPR workshops 2019)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .balancer import LossBalancer, Scene
+
+__all__ = ["GLS"]
+
+
+class GLS(LossBalancer):
+    """``L = (prod_i L_i)^(1 / n)`` (eq. 1). A loss below 1e-8 counts as that: no task may switch the others off."""
+
+    def forward(self, losses: Tensor, scene: Scene) -> Tensor:
+        """The geometric mean."""
+        return torch.exp(torch.log(losses.clamp_min(1e-8)).mean())
