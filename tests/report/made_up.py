@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["classification", "decided", "embedding", "regression"]
+__all__ = ["classification", "decided", "embedding", "networks", "regression", "seen_by_networks"]
 
 CLASSES = ("backpack", "bike", "calculator", "headphones", "keyboard", "laptop", "monitor", "mouse", "mug", "projector")
 METHODS = (
@@ -207,3 +207,56 @@ def decided(state: str = "ambiguous", seed: int = 0) -> dict[str, Any]:
         "sentence": "Adapt with the vote." if adapted else "Keep source-only.",
     }
     return facts
+
+
+def networks(n_epochs: int = 12, seed: int = 0) -> dict[str, Any]:
+    """A run whose candidates trained networks on both domains: one with a critic, one without, and source-only's."""
+    facts = decided("adapt", seed=seed)
+    rng = np.random.default_rng(seed)
+    some = {c["id"]: c for c in facts["candidates"]}
+    for id, name in (("coral-3", "DANN"), ("tca-5", "MCC"), ("pooled-1", "DeepSourceOnly")):
+        some[id] |= {"class": name, "params": {}}
+    some["tca-5"]["reason"] = "MCC: predictions for the target have collapsed: 80% of its rows are given one class."
+
+    def history(critic: bool, transfer: bool) -> list[dict[str, Any]]:
+        rows = []
+        for k in range(n_epochs):
+            task, moved = 2.3 * 0.8**k, 0.7 - 0.4 * 0.9**k
+            row = {"epoch": k + 1, "lr": 1e-3, "train/loss": task + moved, "train/task": task}
+            row |= {"train/transfer": moved} if transfer else {}
+            row |= {"train/critic": 0.55 + 0.4 * 0.8**k} if critic else {}
+            row |= {
+                "source/score": 1 - 0.5 * 0.7**k, "domain/auc": 0.6 + 0.4 * (0.9**k if transfer else 1.0), "target/entropy": 0.3,
+                "target/diversity": 2.1, "target/largest_share": float(rng.uniform(0.1, 0.3)),
+            }  # fmt: skip
+            rows.append(row)
+        return rows
+
+    facts["learning"] = {
+        "coral-3": history(True, True),
+        "tca-5": history(False, True),
+        "pooled-1": history(False, False),
+    }
+    before, after = rng.integers(10, 60, size=10), rng.integers(20, 40, size=10)
+    facts["moves"] = {
+        "n": int(before.sum()), "moved": 100,
+        "classes": [
+            {"class": name, "source": 0.1, "before": int(b), "after": int(a), "left": int(b) // 2, "joined": int(a) // 2}
+            for name, b, a in zip(CLASSES, before, after)
+        ],
+    }  # fmt: skip
+    return facts
+
+
+def seen_by_networks(seed: int = 0) -> dict[str, Any]:
+    """Both domains in the features of two networks."""
+    found = embedding(seed=seed)
+    found["before"] |= {"of": "DeepSourceOnly", "auc": 0.98, "target_labels": found["target_labels"][::-1]}
+    found["after"] |= {
+        "of": "DANN",
+        "auc": 0.66,
+        "chosen": False,
+        "share": 0.12,
+        "target_labels": found["target_labels"],
+    }
+    return found

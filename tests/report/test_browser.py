@@ -31,6 +31,7 @@ def pages() -> dict[str, str]:
         "classification": render(made_up.classification(), made_up.embedding()),
         "regression": render(made_up.regression()),
         "decided": render(made_up.decided(), made_up.embedding()),
+        "networks": render(made_up.networks(), made_up.seen_by_networks()),
         "long": render(long, made_up.embedding(many)),
         "empty": render({}),
     }
@@ -88,7 +89,7 @@ class Visit:
         )
 
 
-@pytest.mark.parametrize("name", ["classification", "regression", "decided", "long", "empty"])
+@pytest.mark.parametrize("name", ["classification", "regression", "decided", "networks", "long", "empty"])
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole(browser: Any, folder: Path, name: str, width: int, theme: str) -> None:

@@ -268,6 +268,16 @@ class NetworkAdaptation(NetworkEstimator):
 
     # Use ----------------------------------------------------------------------------------------------------------
 
+    def transform(self, X: Any, domain: str = "target") -> Any:
+        """What the head gets, of shape (n_samples, n_features).
+
+        Rows of both domains go through the network that predicts; `domain`, "target" or "source", changes nothing. It is
+        there because other methods move the rows of one domain only.
+        """
+        if domain not in ("target", "source"):
+            raise ParamError(f"{type(self).__name__}.transform: domain must be 'target' or 'source'. Got {domain!r}.")
+        return super().transform(X)
+
     def _check_input(self, where: str, X: Any, name: str = "X") -> Any:
         names, own = _names(X), getattr(self, "feature_names_in_", None)
         if names is not None and own is not None and names != own.tolist():

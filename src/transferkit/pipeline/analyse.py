@@ -11,9 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.decomposition import PCA
-
 from .. import __version__, store
 from ..core.compose import TransferPipeline
 from ..core.files import atomic_write
@@ -23,11 +20,13 @@ from ..report.model_card import model_card
 from .define import Defined
 from .evaluate import METRIC, Evaluated
 from .guard import label_sheet
+from .pictures import disputed_examples, embedding, learning_of
 from .prepare import Prepared
 from .select import Selected
+from .strict_json import plain
 
 __all__ = [
-    "SCHEMA", "candidates_csv", "deployable", "embedding", "facts_of", "flat_picture", "predictions_csv", "write",
+    "SCHEMA", "candidates_csv", "deployable", "facts_of", "predictions_csv", "write",
 ]  # fmt: skip
 
 SCHEMA = 1
@@ -41,7 +40,7 @@ def facts_of(
     defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated, command: str
 ) -> dict[str, Any]:
     """The content of ``run.json``: no time, path of a folder or name of a machine, so that equal runs have equal files."""
-    held = prepared.held_back
+    held, learning = prepared.held_back, learning_of(evaluated)
     return {
         "schema": SCHEMA,
         "transferkit": __version__,
@@ -69,12 +68,18 @@ def facts_of(
             "features_in": prepared.n_features_in,
             "features_out": int(prepared.source.X.shape[1]),
         },
-        "estimator": {"name": _describe(selected.estimator), "source_score": round(selected.estimator_score, 6)},
+        "estimator": {
+            "name": _describe(selected.estimator),
+            "source_score": round(selected.estimator_score, 6),
+            **({} if selected.search is None else {"search": selected.search}),
+        },
         **({} if prepared.model is None else {"model": prepared.model}),
         "gap": selected.gap,
         "candidates": evaluated.candidates,
         "guard": evaluated.guard,
         "verdict": evaluated.verdict,
+        **({"learning": plain(learning)} if learning else {}),
+        "moves": evaluated.moves,
         "per_class": evaluated.per_class,
         "confusion": evaluated.confusion,
         "regression": evaluated.regression,
@@ -140,41 +145,7 @@ def deployable(prepared: Prepared, method: Any) -> TransferPipeline:
     return TransferPipeline.from_fitted(prepared.transformer, method)
 
 
-def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 500) -> dict[str, Any]:
-    """Two-dimensional pictures of both domains, before and after: principal components of the pooled rows."""
-    rng = np.random.default_rng(seed)
-    Xs, Xt = prepared.source.X, prepared.target.X
-    rows_s = np.sort(rng.permutation(len(Xs))[:most])
-    rows_t = np.sort(rng.permutation(len(Xt))[:most])
-    found: dict[str, Any] = {
-        "method": "PCA",
-        "before": flat_picture(Xs[rows_s], Xt[rows_t]),
-        "after": None,
-        "source_labels": np.asarray(prepared.source.y)[rows_s].tolist(),
-        "target_labels": evaluated.predictions[evaluated.winner.candidate.id][rows_t].tolist(),
-    }
-    model = evaluated.winner.model
-    if evaluated.guard["adapted"] and hasattr(model, "transform"):
-        after = (model.transform(Xs[rows_s], domain="source"), model.transform(Xt[rows_t], domain="target"))
-        found["after"] = flat_picture(*after)
-    return found
-
-
-def flat_picture(Zs: Array, Zt: Array) -> dict[str, Any]:
-    """The first two principal components of the rows of both, scaled to the unit square."""
-    Z = np.vstack([Zs, Zt])
-    if not Z.std(axis=0).any():
-        return {"source": [[0.0, 0.0]] * len(Zs), "target": [[0.0, 0.0]] * len(Zt)}
-    flat = PCA(min(2, *Z.shape), random_state=0).fit_transform(Z)
-    if flat.shape[1] < 2:
-        flat = np.column_stack([flat, np.zeros(len(flat))])
-    flat = np.round(flat / (np.abs(flat).max() or 1.0), 4)
-    return {"source": flat[: len(Zs)].tolist(), "target": flat[len(Zs) :].tolist()}
-
-
-def write(
-    folder: Path, facts: dict[str, Any], picture: dict[str, Any], prepared: Prepared, evaluated: Evaluated
-) -> None:
+def write(folder: Path, facts: dict[str, Any], defined: Defined, prepared: Prepared, evaluated: Evaluated) -> None:
     """Lay everything into the run's folder; ``run.json`` comes last, so a folder that has it is complete."""
     model = deployable(prepared, evaluated.winner.model)
     store.save(model, folder / "model", overwrite=True, metadata={"method": evaluated.winner.candidate.card.name})
@@ -187,7 +158,8 @@ def write(
     if sheet is not None:
         atomic_write(folder / "label_next.csv", sheet)
     atomic_write(folder / "MODEL_CARD.md", model_card(facts))
-    atomic_write(folder / "report.html", render(facts, picture))
+    shown = embedding(prepared, evaluated, defined.task.seed)
+    atomic_write(folder / "report.html", render(facts, shown, disputed_examples(defined, facts)))
     atomic_write(folder / "run.json", json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 

@@ -21,7 +21,7 @@ from .strict_json import plain
 from .train import Trained
 
 __all__ = [
-    "METRIC", "Evaluated", "changed", "class_hits", "confusion_of", "evaluate", "predict_once", "regression_of",
+    "METRIC", "Evaluated", "changed", "class_hits", "confusion_of", "evaluate", "moves_of", "predict_once", "regression_of",
     "score_held_back", "score_interval",
 ]  # fmt: skip
 
@@ -42,8 +42,12 @@ class Evaluated:
     ----------
     anchor, winner : Trained
         Source-only, and what the guard lets through (source-only itself where it refuses).
+    trained : list of Trained
+        All candidates, and what was made of them.
     candidates : list of dict
     guard, verdict : dict
+    moves : dict or None
+        How many target rows each class gets from source-only and from the proposal; None for a regression.
     per_class, confusion, regression : None where no label was held back
     predictions : dict of array
         Target predictions of every fitted candidate, by id.
@@ -51,9 +55,11 @@ class Evaluated:
 
     anchor: Trained
     winner: Trained
+    trained: list[Trained]
     candidates: list[dict[str, Any]]
     guard: dict[str, Any]
     verdict: dict[str, Any]
+    moves: dict[str, Any] | None
     per_class: list[dict[str, Any]] | None
     confusion: dict[str, Any] | None
     regression: dict[str, Any] | None
@@ -89,21 +95,36 @@ def evaluate(
         trained = [*trained, *made]
         predictions = {t.candidate.id: t.model.predict(prepared.target.X) for t in trained if t.model is not None}
         estimates = choice.expected
-    # Everything above is settled; only now do the held-back labels come in.
+    # Everything above is settled; only now do the held-back labels come in, less those that settled it.
+    held = _not_asked(prepared.held_back, labels or {})
+    left_out = (
+        0 if prepared.held_back is None else len(prepared.held_back.rows) - (0 if held is None else len(held.rows))
+    )
+    prepared = replace(prepared, held_back=held)
     scores = {} if prepared.held_back is None else score_held_back(predictions, prepared, prepared.held_back, seed)
     rows = [_row(t, anchor, choice, predictions, estimates, scores, prepared) for t in trained]
     before, after = predictions[anchor.candidate.id], predictions[choice.winner.candidate.id]
     return Evaluated(
         anchor=anchor,
         winner=choice.winner,
+        trained=trained,
         candidates=rows,
         guard=choice.guard,
-        verdict=_verdict(anchor, choice, estimates, scores, prepared),
+        verdict=_verdict(anchor, choice, estimates, scores, prepared) | {"left_out": left_out},
+        moves=moves_of(before, predictions[choice.proposal.candidate.id], prepared),
         per_class=class_hits(before, after, prepared.held_back, prepared.classes),
         confusion=confusion_of(before, after, prepared.held_back, prepared.classes),
         regression=regression_of(before, after, prepared.held_back, prepared.kind, seed),
         predictions=predictions,
     )
+
+
+def _not_asked(held_back: HeldBack | None, labels: Mapping[int, str]) -> HeldBack | None:
+    """Held-back labels without those of rows that were labelled for the choice."""
+    if held_back is None or not labels:
+        return held_back
+    own = ~np.isin(held_back.rows, list(labels))
+    return HeldBack(held_back.rows[own], held_back.y[own]) if own.any() else None
 
 
 def score_held_back(
@@ -257,6 +278,23 @@ def class_hits(
             hits = [None if p is None else float((p[rows][own] == c).mean()) for p in (before, after)]
             found.append({"class": c, "n": int(own.sum()), "before": hits[0], "after": hits[1]})
     return plain(found)
+
+
+def moves_of(before: Array, after: Array, prepared: Prepared) -> dict[str, Any] | None:
+    """By class: its share of the source, the target rows that it has before and after, that leave it and that join it."""
+    if prepared.classes is None:
+        return None
+    found = []
+    for c in prepared.classes:
+        was, is_now = before == c, after == c
+        counts = {
+            "before": was.sum(),
+            "after": is_now.sum(),
+            "left": (was & ~is_now).sum(),
+            "joined": (~was & is_now).sum(),
+        }
+        found.append({"class": c, "source": (np.asarray(prepared.source.y) == c).mean(), **counts})
+    return plain({"n": len(before), "moved": (before != after).sum(), "classes": found})
 
 
 def confusion_of(

@@ -14,7 +14,7 @@ from .analyse import SCHEMA, deployable
 from .define import TransferTask, define
 from .evaluate import METRIC, score_held_back
 from .prepare import prepare
-from .select import Candidate, select_estimator
+from .select import Candidate, epochs_for, scaler_for, select_estimator
 from .strict_json import plain
 
 __all__ = ["fit_one"]
@@ -59,7 +59,14 @@ def fit_one(
         raise DataError(f"{folder}: holds a model already. Name another folder.")
     prepared = prepare(define(task))
     estimator, _ = select_estimator(prepared, task.seed)
-    candidate = Candidate(f"{card.name}-1", card, params, estimator, "candidate")
+    training = {}
+    if card.cost == "epochs":
+        from ..engine.training import Training  # needs torch
+
+        training = {"training": Training(n_epochs=epochs_for(prepared, task.epochs))}
+    candidate = Candidate(
+        f"{card.name}-1", card, {**training, **params}, estimator, "candidate", scaler=scaler_for(card, prepared)
+    )
     model = candidate.build(task.seed).fit(
         prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
     )

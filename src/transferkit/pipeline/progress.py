@@ -8,7 +8,7 @@ __all__ = ["Progress", "silent"]
 
 
 class Progress(Protocol):
-    """Called with the step's name, how many of its parts are done, how many there are, and what was done last."""
+    """Called with the step's name, how many of its parts are done, how many there are, and what is being done."""
 
     def __call__(self, step: str, done: int, total: int, text: str) -> None: ...
 

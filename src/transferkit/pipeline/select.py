@@ -27,12 +27,18 @@ from .define import TransferTask
 from .gap import gap_profile
 from .prepare import Prepared
 
-__all__ = ["ANCHOR", "Candidate", "Selected", "candidates_for", "plain_model", "select", "select_estimator"]
+__all__ = [
+    "ANCHOR", "NETWORK_ANCHOR", "Candidate", "Selected", "candidates_for", "cv_rows", "cv_scores", "cv_splits", "epochs_for",
+    "is_tried", "plain_model", "scaler_for", "select", "select_estimator",
+]  # fmt: skip
 
 ANCHOR = "source_only-1"
+NETWORK_ANCHOR = "deep_source_only"  # what methods that train a network are compared with
 # Rows a method of that cost is tried on; beyond, it is listed as skipped with this reason.
 MAX_ROWS = {"n": np.inf, "n^2": 10_000, "n^3": 6_000}
 N_FOLDS = 3
+# Updates of a network between domains, about: few rows are passed over more often.
+UPDATES, BATCH, LEAST_EPOCHS, MOST_EPOCHS = 1000, 32, 10, 100
 MOST_CV_ROWS = 5_000  # enough to tell the plain models apart
 
 
@@ -52,6 +58,10 @@ class Candidate:
     role : {"baseline", "candidate"}
     skip : str
         Why it is not fitted; empty where it is.
+    epochs : int or None
+        Passes over the rows, of a method that trains a network.
+    scaler : transformer or None
+        What brings the rows of both domains to one scale, for such a method.
     """
 
     id: str
@@ -60,6 +70,8 @@ class Candidate:
     estimator: Any
     role: str
     skip: str = ""
+    epochs: int | None = None
+    scaler: Any = None
 
     def build(self, seed: int) -> Any:
         """The unfitted method, with the scaling of its published protocol in front."""
@@ -69,9 +81,15 @@ class Candidate:
         for name, value in (("estimator", clone(self.estimator)), ("random_state", seed)):
             if name in accepted:
                 params.setdefault(name, value)
+        if self.epochs is not None and "training" in accepted:
+            from ..engine.training import Training  # needs torch
+
+            params.setdefault("training", Training(n_epochs=self.epochs, batch_size=BATCH, progress=False))
         method = cls(**params)
         if self.card.scaling == "domain":
             return TransferPipeline([("scale", StandardScaler())], method, fit_on="each")
+        if self.scaler is not None:
+            return TransferPipeline([("scale", clone(self.scaler))], method, fit_on="pooled")
         return method
 
 
@@ -89,12 +107,15 @@ class Selected:
         The plain model that does best in the source's cross-validation; every candidate fits this inside.
     estimator_score : float
         Its cross-validated score on the source.
+    search : dict or None
+        What `search` tried; None where nothing was tuned.
     """
 
     gap: dict[str, Any]
     candidates: list[Candidate]
     estimator: Any
     estimator_score: float
+    search: dict[str, Any] | None = None
 
 
 def select(prepared: Prepared, task: TransferTask) -> Selected:
@@ -124,11 +145,8 @@ def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any,
     the best linear model by a standard error of its folds. All take sample weights, so that every method can use them.
     More than 5000 source rows are sampled.
     """
-    rows = np.sort(np.random.default_rng(seed).permutation(prepared.source.n_samples)[:MOST_CV_ROWS])
-    y = np.asarray(prepared.source.y)
-    if prepared.kind == "classification" and np.unique(y[rows], return_counts=True)[1].min() < N_FOLDS:
-        rows = np.arange(len(y))  # a class is too rare to be sampled
-    X, y = prepared.source.X[rows], y[rows]
+    rows = cv_rows(prepared, seed)
+    X, y = prepared.source.X[rows], np.asarray(prepared.source.y)[rows]
     # The rows have mean squared norm 1 inside, so one grid of C fits raw tables and unit-norm subspaces alike.
     if prepared.kind == "classification":
         linear = [
@@ -141,8 +159,8 @@ def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any,
         linear = [make_pipeline(NormScaler(), Ridge(alpha=a)) for a in (1e-6, 1e-4, 1e-2, 1.0)]
         forest = ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed)
         scoring = "r2"
-    splits = list(_splits(prepared.source.name, prepared.kind, X, y, prepared.groups[rows], seed))
-    scores = Parallel(n_jobs=jobs)(delayed(_cv_scores)(m, X, y, splits, scoring) for m in [*linear, forest])
+    splits = list(cv_splits(prepared.source.name, prepared.kind, X, y, prepared.groups[rows], seed))
+    scores = Parallel(n_jobs=jobs)(delayed(cv_scores)(m, X, y, splits, scoring) for m in [*linear, forest])
     best = int(np.argmax([s.mean() for s in scores[:-1]]))
     spread = scores[-1].std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else 0.0
     if scores[-1].mean() > scores[best].mean() + spread:
@@ -167,13 +185,23 @@ def plain_model(name: str, kind: str, seed: int = 0) -> Any:
     return models[name]
 
 
-def _cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
+def cv_rows(prepared: Prepared, seed: int) -> Array:
+    """Source rows that plain models are compared on; all where a class is too rare to be sampled."""
+    rows = np.sort(np.random.default_rng(seed).permutation(prepared.source.n_samples)[:MOST_CV_ROWS])
+    y = np.asarray(prepared.source.y)
+    if prepared.kind == "classification" and np.unique(y[rows], return_counts=True)[1].min() < N_FOLDS:
+        return np.arange(len(y))
+    return rows
+
+
+def cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
     """On one thread of the linear algebra library, so that the scores do not depend on how many run beside."""
     with threadpool_limits(limits=1):
         return np.asarray(cross_val_score(model, X, y, cv=splits, scoring=scoring, error_score="raise"))
 
 
-def _splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) -> Any:
+def cv_splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) -> Any:
+    """Sources left out in turn where there are several, else folds of the one."""
     if len(np.unique(groups)) > 1:
         splits = list(LeaveOneGroupOut().split(X, y, groups))
         enough = (len(rest) > 1 if kind == "regression" else len(np.unique(y[train])) > 1 for train, rest in splits)
@@ -198,7 +226,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     fitting = [
         c
         for c in catalogue.find(protocol="Transfer", task=prepared.kind, data="vectors")
-        if settings & set(c.settings) and (_is_tried(c) if wanted is None else c in wanted or _is_baseline(c))
+        if settings & set(c.settings) and (is_tried(c) if wanted is None else c in wanted or _is_baseline(c))
     ]
     for card in wanted or ():
         if card not in fitting:
@@ -207,7 +235,10 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
                 f" {'with a few' if few else 'without'} target labels. Its card says {', '.join(card.settings)};"
                 f" {', '.join(card.tasks)}; {', '.join(card.data)}."
             )
+    if any(map(_is_network, fitting)) and not any(c.name == NETWORK_ANCHOR for c in fitting):
+        fitting.append(catalogue.card_of(NETWORK_ANCHOR))  # else a network's gain would pass for that of its adaptation
     rows = max(prepared.source.n_samples, prepared.target.n_samples)
+    epochs = epochs_for(prepared, task.epochs)
     listed = []
     for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", catalogue.COSTS.index(c.cost), c.name)):
         for k, setting in enumerate(card.portfolio or ({},), start=1):
@@ -222,18 +253,44 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
                     else estimator,
                     role="baseline" if card.paradigm == "baseline" else "candidate",
                     skip=_why_not(card, rows),
+                    epochs=epochs if _is_network(card) else None,
+                    scaler=scaler_for(card, prepared),
                 )
             )
     return listed
 
 
-def _is_tried(card: Card) -> bool:
+def epochs_for(prepared: Prepared, asked: int | None = None) -> int:
+    """Passes over the longer domain for a network between domains: as asked, or about a thousand updates."""
+    longest = max(prepared.source.n_samples, prepared.target.n_samples)
+    return asked or int(np.clip(round(UPDATES * BATCH / longest), LEAST_EPOCHS, MOST_EPOCHS))
+
+
+def scaler_for(card: Card, prepared: Prepared) -> Any:
+    """What stands in front of a method that trains a network; None for all others.
+
+    Columns of a table get mean 0 and variance 1 over the rows of both domains together: the units are gone, and with them
+    values that no training survives (a column that hardly varies in the source), while what differs between the domains is
+    left to the method. Where one scale belongs to all columns (features of a network, components of a reduction), all are
+    divided by one number: to stretch weak components would bury the strong ones in noise.
+    """
+    if not _is_network(card) or card.scaling == "domain":
+        return None
+    one_scale = prepared.model is not None or "reduce" in prepared.transformer.named_steps
+    return NormScaler() if one_scale else StandardScaler()
+
+
+def _is_network(card: Card) -> bool:
+    return card.cost == "epochs"
+
+
+def is_tried(card: Card) -> bool:
     """What trains a network on both domains, and what has an empty portfolio, is tried only where it is named."""
-    return card.cost != "epochs" and bool(card.portfolio)
+    return not _is_network(card) and bool(card.portfolio)
 
 
 def _is_baseline(card: Card) -> bool:
-    return card.paradigm == "baseline" and _is_tried(card)
+    return card.paradigm == "baseline" and is_tried(card)
 
 
 def _why_not(card: Card, rows: int) -> str:

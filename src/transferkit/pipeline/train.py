@@ -95,11 +95,19 @@ def train(
     deadline = None if budget is None else time.time() + budget
     done = sum(1 for c in candidates if not c.skip) - len(waiting)
     total = done + len(waiting)
-    progress("train", done, total, "")
+    left = [c.id for c in waiting]
+    progress("train", done, total, _to_come(left))
     for finished in _fit_all(waiting, prepared, folder, seed, jobs, deadline):
         done += 1
-        progress("train", done, total, finished)
+        left.remove(finished)
+        progress("train", done, total, _to_come(left))
     return [_read(c, folder / c.id, budget, as_it_is) for c in candidates]
+
+
+def _to_come(left: Sequence[str], most: int = 3) -> str:
+    """What is not done yet, in the order in which it is started: the first of them are being fitted."""
+    more = f" and {len(left) - most} more" if len(left) > most else ""
+    return f"to do: {', '.join(left[:most])}{more}" if left else ""
 
 
 def _fit_all(
@@ -122,7 +130,7 @@ def _fit_until(
     """Fit in processes of their own, which are ended at the deadline; baselines, which come first, are waited for."""
     pool = ProcessPoolExecutor(max_workers=min(len(waiting), effective_n_jobs(jobs)))
     futures = {pool.submit(_fit_one, c, prepared, folder, seed, deadline): c for c in waiting}
-    baselines = {f for f, c in futures.items() if c.role == "baseline"}
+    baselines = {f for f, c in futures.items() if _is_waited_for(c)}
     left = set(futures)
     endless = True
     try:
@@ -143,10 +151,15 @@ def _fit_until(
         pool.shutdown(wait=True, kill_workers=endless)
 
 
+def _is_waited_for(candidate: Candidate) -> bool:
+    """A baseline, however late it is; but not one that trains a network, which may take longer than all else together."""
+    return candidate.role == "baseline" and candidate.epochs is None
+
+
 def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, deadline: float | None) -> str:
     """Fit and save one candidate; a method that refuses this task is recorded with its own words."""
     home = folder / candidate.id
-    if deadline is not None and time.time() > deadline and candidate.role != "baseline":
+    if deadline is not None and time.time() > deadline and not _is_waited_for(candidate):
         return candidate.id
     if home.exists():
         shutil.rmtree(home)  # left half-done by a kill

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import drawing as draw
 from .learning import learning_chart
+from .networks import moves_chart, network_charts
 from .pictures import embedding_charts
 from .words import (
     any_has,
@@ -331,8 +332,13 @@ def all_charts(
     pictures, classes = embedding_charts(embedding, (facts.get("task") or {}).get("kind"))
     single = (
         candidates_chart(facts), columns_chart(gap), shares_chart(gap), classes_chart(facts.get("per_class")),
-        learning_chart(facts),
+        learning_chart(facts), moves_chart(facts),
     )  # fmt: skip
     found = [c for c in single if c is not None]
-    found += [*pictures, *confusion_charts(facts.get("confusion")), *regression_charts(facts.get("regression"))]
+    found += [
+        *network_charts(facts),
+        *pictures,
+        *confusion_charts(facts.get("confusion")),
+        *regression_charts(facts.get("regression")),
+    ]
     return {c["id"]: c for c in found}, classes

@@ -79,6 +79,8 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
         caption.append("The held-back score was not used in the choice.")
     if len(shown) < len(fitted):
         caption.append(f"{len(fitted) - len(shown)} more were fitted.")
+    if any(c.get("reason") for c in shown):
+        caption.append("What was warned of stands in the report.")
     others = len(facts.get("candidates") or ()) - len(fitted)
     if others:
         caption.append(f"{others} failed or {'was' if others == 1 else 'were'} skipped.")
@@ -107,6 +109,8 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
             label += " [dim]from scratch[/dim]"
         if c.get("role") in ("baseline", "oracle"):
             label += f" [dim]({c['role']})[/dim]"
+        if c.get("reason"):
+            label += " [yellow](warned)[/yellow]"
         cells = {
             "evidence": words.number(c.get("evidence")), "changed": words.percent(c.get("changed"), 0),
             "estimate": words.metric(c.get("estimate"), name), "validation": words.metric(c.get("validation"), name),

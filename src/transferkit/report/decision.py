@@ -84,6 +84,13 @@ def proposal_name(facts: Mapping[str, Any]) -> str:
     return _PROPOSALS.get(name) or words.clean(found.get("class") or name)
 
 
+def _within(facts: Mapping[str, Any]) -> str:
+    """What stood against source-only, inside a sentence: a class keeps its capital."""
+    name = proposal_name(facts) or "the proposal"
+    made = (facts.get("guard") or {}).get("proposal") in _PROPOSALS
+    return name[:1].lower() + name[1:] if made else name
+
+
 def short_name(candidate: Mapping[str, Any]) -> str:
     """A candidate as "with ..." goes on; empty where it has no name."""
     return _SHORT.get(candidate.get("id") or "") or words.clean(candidate.get("class"))
@@ -144,7 +151,7 @@ def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "decided": _SAYS[shown].format(proposal=proposal_name(facts) or "The chosen model") if shown else "",
         "assumed": assumed(facts),
         "afterwards": _afterwards(facts) if verdict.get("basis") == "held-back labels" and not by_model else "",
-        "proposal": proposal_name(facts) or "the proposal",
+        "proposal": _within(facts),
         "speaks": [
             (f"What speaks for {'the change' if by_model else 'adapting'}", "pass", [c for c in checks if c.get("passed")]),
             ("What speaks against it, or too little for it", "fail", [c for c in checks if not c.get("passed")]),
@@ -196,7 +203,7 @@ def _afterwards(facts: Mapping[str, Any]) -> str:
         else f"{words.number(abs(gain))} of {words.metric_name(name)}"
     )
     begin = "On the held-back labels, looked at afterwards, "
-    who = proposal[:1].lower() + proposal[1:] if guard.get("proposal") in _PROPOSALS else proposal
+    who = _within(facts)
     if round(abs(gain), 3) == 0:
         return f"{begin}{who} and source-only are equally good."
     if state == "adapt":

@@ -14,6 +14,7 @@ from . import words
 from .charts import MOST_CLASSES, MOST_ROWS, all_charts, candidate_name, shown_classes
 from .decision import decision_view, proposal_name, short_name
 from .learning import learning_view
+from .networks import network_view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -110,7 +111,7 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "interval": lambda value: words.interval(value, name), "candidate_name": candidate_name,
         "fitted": fitted, "unfitted": [c for c in candidates if c.get("status", "fitted") != "fitted"],
         "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "validation", "score")},
-        **learning_view(facts), **decision_view(facts),
+        **learning_view(facts), **network_view(facts), **decision_view(facts),
         "gap_words": words.gap_in_words(gap), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
         "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],

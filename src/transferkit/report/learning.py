@@ -31,7 +31,9 @@ def learning_view(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _curves(facts: Mapping[str, Any]) -> dict[str, list[float | None]]:
-    """Loss by epoch for each candidate that was trained, by its name."""
+    """Loss by epoch for each candidate that was trained, by its name; `networks` shows what was trained between domains."""
+    if (facts.get("task") or {}).get("way") != "model":
+        return {}
     by_id = {c.get("id"): c for c in facts.get("candidates") or ()}
     found: dict[str, list[float | None]] = {}
     for id, history in (facts.get("learning") or {}).items():

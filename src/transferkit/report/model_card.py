@@ -196,6 +196,11 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         lines.append("The numbers come from the rows that the choice was made on, so they flatter it a little.")
     elif verdict.get("basis") not in (None, "held-back labels"):
         lines.append("No target label has confirmed these numbers.")
+    if verdict.get("left_out"):
+        lines.append(
+            f"The {verdict['left_out']} rows whose labels were asked for to settle the choice are left out of the scores; they"
+            " are rows in dispute, so what is left shows less of a difference."
+        )
     mode = (facts.get("guard") or {}).get("mode")
     if mode in ("same-priors", "label-shift", "target-shares"):
         lines.append(_safe(assumed(facts)))

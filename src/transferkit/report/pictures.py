@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import drawing as draw
-from .words import clean, finite, number
+from .words import clean, finite, number, percent
 
 __all__ = ["CLASS_COLOURS", "embedding_charts"]
 
@@ -24,12 +24,31 @@ def _colour_by_label(
     return {"color": [f"@c{order[str(v)]}" for v in labels]}
 
 
+def _title(when: str, panel: Mapping[str, Any], rows: str) -> str:
+    """Whose picture it is, and how well the domains are told apart in it."""
+    of, auc, share = clean(panel.get("of")), finite(panel.get("auc")), finite(panel.get("share"))
+    if when == "before":
+        title = (
+            f"Before: the features of {of}, which learned from the source alone"
+            if of
+            else f"Before: the {rows} as they came"
+        )
+    else:
+        title = f"After: as {of or 'the chosen method'} sees them"
+        if share is not None:
+            title += f", {percent(share, 0)} of the vote"
+        elif panel.get("chosen") is False:
+            title += ", which was not chosen"
+    return title if auc is None else f"{title} (domain AUC {number(auc)})"
+
+
 def embedding_charts(embedding: Mapping[str, Any] | None, kind: Any) -> tuple[list[draw.Chart], list[str]]:
     """Both domains in the plane, before and after; and the classes by which they can be coloured, in the order of colours."""
     if not embedding:
         return [], []
     labels = {side: list(embedding.get(f"{side}_labels") or ()) for side in ("source", "target")}
     everything = [v for side in labels.values() for v in side]
+    everything += [v for when in ("before", "after") for v in (embedding.get(when) or {}).get("target_labels") or ()]
     classes: list[str] = []
     numbers = None
     if kind == "regression":
@@ -42,17 +61,16 @@ def embedding_charts(embedding: Mapping[str, Any] | None, kind: Any) -> tuple[li
     order = {name: i for i, name in enumerate(classes)}
     coloured = bool(classes or numbers) and None not in everything
     charts = []
-    for when, title in (
-        ("before", "Before: the columns as they came"),
-        ("after", "After: as the chosen method sees them"),
-    ):
+    for when in ("before", "after"):
         panel = embedding.get(when)
         if not panel:
             continue
+        title = _title(when, panel, clean(embedding.get("rows") or "columns"))
+        own = {**labels, "target": list(panel.get("target_labels") or labels["target"])}
         data, views = [], []
         for side, symbol in (("source", "circle"), ("target", "diamond")):
             points = [(finite(p[0]), finite(p[1])) for p in panel.get(side) or ()]
-            named = labels[side] if len(labels[side]) == len(points) else [None] * len(points)
+            named = own[side] if len(own[side]) == len(points) else [None] * len(points)
             said = "label" if side == "source" else "predicted"
             text = [
                 draw.plain(side, f"{said}: {number(v) if numbers else clean(v)}" if v is not None else "")
@@ -60,7 +78,7 @@ def embedding_charts(embedding: Mapping[str, Any] | None, kind: Any) -> tuple[li
             ]
             marker = {"color": f"@{side}", "symbol": symbol, "size": 6, "opacity": 0.6, "line": {"width": 0}}
             data.append(draw.dots([p[0] for p in points], [p[1] for p in points], text, **marker))
-            if coloured and len(labels[side]) == len(points):
+            if coloured and len(own[side]) == len(points):
                 views.append({**marker, **_colour_by_label(named, order, numbers)})
         axis = {
             "showticklabels": False,

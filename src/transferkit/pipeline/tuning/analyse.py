@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import platform
 from collections.abc import Sequence
@@ -14,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ... import __version__, store
-from ...core.errors import DataError
 from ...core.files import atomic_write
 from ...report.html import render
 from ...report.model_card import model_card
-from ..analyse import SCHEMA, candidates_csv, flat_picture, predictions_csv
+from ..analyse import SCHEMA, candidates_csv, predictions_csv
 from ..define import Defined
 from ..evaluate import METRIC
+from ..pictures import flat_picture, shown_sample
 from ..strict_json import plain
 from .evaluate import Evaluated
 from .prepare import Tuning
@@ -170,29 +168,9 @@ def _examples(tuning: Tuning, evaluated: Evaluated, seed: int, most: int = 12) -
         rows = np.concatenate([half, mixed[~wrong][: most - len(half)]])
     found = []
     for row in rows.tolist():
-        shown = _shown(tuning, row)
+        shown = shown_sample(tuning.target.X, row)
         found.append({"name": tuning.names[row], "truth": truth.get(row), "predicted": predicted[row], **shown})
     return plain(found)
-
-
-def _shown(tuning: Tuning, row: int, side: int = 160) -> dict[str, Any]:
-    kind = tuning.target.X.kind
-    if kind == "audio":
-        return {}
-    try:
-        sample = tuning.target.X[row]
-    except DataError:  # it broke since it was read; the report does without it
-        return {}
-    if kind == "text":
-        return {"text": sample[:300] + ("…" if len(sample) > 300 else "")}
-    sample.thumbnail((side, side))
-    content = io.BytesIO()
-    sample.save(content, "JPEG", quality=75)
-    return {
-        "image": "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode(),
-        "width": sample.width,
-        "height": sample.height,
-    }
 
 
 # Files ------------------------------------------------------------------------------------------------------------------
