@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from transferkit.bench import noharm
-from transferkit.bench.noharm import rules
+from transferkit.bench.noharm import refits, rules, summary
+from transferkit.bench.noharm.answers import Answers
 from transferkit.bench.noharm.judge import judge
 from transferkit.bench.noharm.record import fit_task, read_record
 from transferkit.bench.noharm.summary import line
 from transferkit.bench.noharm.tasks import tasks
-from transferkit.core.errors import ParamError
+from transferkit.core.errors import DomainError, ParamError
 from transferkit.pipeline.guard.decide import LIMITS
 from transferkit.pipeline.guard.measure import Evidence
 
@@ -110,3 +111,58 @@ def test_limits_in_force_lie_on_the_grid_or_are_argued() -> None:
     for mode, grid in rules.GRIDS.items():
         for name, values in grid.items():
             assert getattr(LIMITS, name) in values, (mode, name)
+
+
+def test_every_family_has_its_part_of_the_tasks_that_are_fitted_again() -> None:
+    every = list(tasks())
+    chosen = refits.part(every)
+    assert {t.family for t in every if t.name in chosen} == {t.family for t in every}
+    assert len(every) / 20 < len(chosen) < len(every) / 8
+
+
+def test_answers_are_of_the_rows_of_the_task_only() -> None:
+    X, Z = np.zeros((3, 2)), np.ones((2, 2))
+    proba, held = np.eye(2)[[0, 1, 1]], np.eye(2)[[1, 0]]
+    said = Answers(X, proba, Z, held)
+    np.testing.assert_array_equal(said.predict(X), [0, 1, 1])
+    np.testing.assert_array_equal(said.predict(Z), [1, 0])
+    assert said.transform(Z, domain="source") is Z
+    with pytest.raises(DomainError, match="rows of the task"):
+        said.predict(X.copy())
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory):
+    task = next(t for t in tasks() if t.name == "tables: wine, biased sample 0")
+    return fit_task(task, tmp_path_factory.mktemp("records"))
+
+
+def test_what_is_fitted_again_says_what_was_recorded_and_selectors_score_it(wine, monkeypatch) -> None:
+    path, record = wine, read_record(wine)
+    some = {"source_only-1", "coral-1", "tca-1"}
+    whole = refits.candidates_for
+    monkeypatch.setattr(refits, "candidates_for", lambda *a: [c for c in whole(*a) if c.id in some])
+    for name, model in refits.live(record):
+        kept = record.probas[record.facts["ids"].index(name)]
+        np.testing.assert_allclose(model.predict_proba(record.Xt), kept, atol=1e-5)
+    found = refits.judged_again(path)
+    assert found["lost"] == {}
+    assert set(found["picks"]) == {*refits.JUDGED, *refits.REFITTED}
+    assert all(set(own) == some for own in found["scores"].values())
+    assert refits.judged_again(path) == found
+    shown = summary._part([{**judge(path), "refits": found}])
+    assert shown["tasks"] == 1
+    assert {f"pick of {name}" for name in ("iwcv", "mix_val", "entropy")} <= set(shown["table"])
+
+
+def test_a_selector_that_cannot_score_a_candidate_says_why(wine, monkeypatch) -> None:
+    from transferkit import Entropy
+    from transferkit.bench.noharm.judge import _picks
+
+    def refuses(self, candidate, source, target):
+        raise DomainError("Entropy.score: not today.")
+
+    monkeypatch.setattr(Entropy, "score", refuses)
+    picks, lost = _picks(read_record(wine))
+    assert "entropy" not in picks
+    assert "not today" in lost["entropy"]

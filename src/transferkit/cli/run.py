@@ -85,6 +85,11 @@ def _pairs(text: str) -> list[str]:
     return [part.strip() for part in re.findall(r"(.+?=[^,=]*)(?:,|$)", text)] or [text]
 
 
+def _names(text: str) -> list[str]:
+    """The parts of ``dann,cdan``."""
+    return [part.strip() for part in text.split(",") if part.strip()] or [text]
+
+
 def print_result(result: Any, as_json: bool) -> None:
     """The verdict, the candidates and where the report lies."""
     if as_json:
@@ -117,7 +122,9 @@ def run(
     epochs: Annotated[
         int | None, typer.Option("--epochs", help="Passes over the rows of networks that are trained; by their number.")
     ] = None,
-    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Try only this method; repeat.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Try only this method, or these: coral,tca; repeat.")
+    ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Start no candidate after this time: 90s, 5min, 2h.")
     ] = None,
@@ -139,6 +146,14 @@ def run(
     distil: Annotated[
         bool, typer.Option("--distil", help="Replace a vote that wins with one plain model that it teaches.")
     ] = False,
+    tune: Annotated[
+        int,
+        typer.Option(
+            "--tune",
+            help="Settings of the model inside the methods to try with Optuna, by cross-validation of the source's labels;"
+            " at most a quarter of --budget. Needs the extra tune.",
+        ),
+    ] = 0,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
@@ -175,6 +190,8 @@ def run(
 
       transferkit run flowers.zip -m feature_extraction --model "file:weights.safetensors?arch=timm:mobilenetv2_100"
 
+      transferkit run photos/ sketches/ --model timm:resnet18 --method dann,cdan,mcc
+
       transferkit run --resume runs/clinic
 
       transferkit run lab.csv clinic.csv --label diagnosis --assume same-priors
@@ -182,6 +199,8 @@ def run(
       transferkit run lab.csv clinic.csv --label diagnosis --target-shares ill=0.1,well=0.9
 
       transferkit run --resume runs/clinic --labels runs/clinic/label_next.csv
+
+      transferkit run lab.csv clinic.csv --label diagnosis --tune 50 --budget 10min
     """
     from ..pipeline.run import free_folder
     from ..pipeline.run import run as six_steps
@@ -205,13 +224,14 @@ def run(
             kind=kind,
             target_labels=target_labels,
             shots=shots,
-            methods=method,
+            methods=None if method is None else [name for text in method for name in _names(text)],
             seed=seed,
             jobs=-1 if jobs is None else jobs,
             budget=limit,
             strict=strict,
             assume=assume,
             distil=distil,
+            tune=tune,
             target_shares=None if target_shares is None else _pairs(target_shares),
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
@@ -233,6 +253,7 @@ def run(
             seed or None,
             strict or None,
             distil or None,
+            tune or None,
         ]
         if any(v is not None and v != [] for v in given) or (kind, target_labels) != ("auto", "auto"):
             raise typer.BadParameter(

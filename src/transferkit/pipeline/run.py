@@ -15,12 +15,13 @@ from .. import __version__
 from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write, make_folder
 from . import tuning
-from .analyse import SCHEMA, deployable, embedding, facts_of, write
+from .analyse import SCHEMA, deployable, facts_of, write
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
 from .guard import check_assumption, check_labels, merge_labels, write_labels
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
+from .search import SHARE, check_search, search
 from .select import select
 from .threads import one_thread
 from .train import train
@@ -184,19 +185,25 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     task, folder = walk.task, walk.folder
     # Held-back labels are not at hand before the choice is made.
     blind = replace(prepared, held_back=None)
+    if task.tune:
+        check_search()
     walk.tell("select")
     selected = select(blind, task)
     walk.begin()
+    budget = task.budget
+    if task.tune:
+        selected = search(selected, blind, task, folder, walk.progress)
+        budget = None if budget is None else (1 - SHARE) * budget
     walk.tell("train")
     trained = train(
         selected.candidates, blind, folder / "candidates",
-        seed=task.seed, jobs=task.jobs, budget=task.budget, progress=walk.progress, as_it_is=bool(walk.labels),
+        seed=task.seed, jobs=task.jobs, budget=budget, progress=walk.progress, as_it_is=bool(walk.labels),
     )  # fmt: skip
     walk.tell("evaluate")
     evaluated = evaluate(trained, prepared, task, walk.labels)
     walk.tell("analyse")
     facts = facts_of(walk.defined, prepared, selected, evaluated, walk.command)
-    write(folder, facts, embedding(prepared, evaluated, task.seed), prepared, evaluated)
+    write(folder, facts, walk.defined, prepared, evaluated)
     return facts, deployable(prepared, evaluated.winner.model)
 
 

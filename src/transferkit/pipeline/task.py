@@ -99,6 +99,10 @@ class TransferTask:
         The target's class shares, where they are known: one a class of the source, of sum 1. Stands for `assume`.
     distil : bool
         Whether a vote that wins is replaced with one plain model that it teaches; the report says what that costs.
+    tune : int in [0, inf)
+        Settings of the model inside the methods that Optuna tries, each judged by cross-validation of the source's labels; 0
+        keeps the few that are always compared. With a budget at most a quarter of it is spent on this. Needs the extra
+        ``tune``.
 
     Raises
     ------
@@ -132,6 +136,7 @@ class TransferTask:
     assume: str = "nothing"
     target_shares: Mapping[Any, float] | Sequence[str] | None = None
     distil: bool = False
+    tune: int = 0
 
     def __post_init__(self) -> None:
         def refuse(name: str, rule: str) -> ParamError:
@@ -150,7 +155,7 @@ class TransferTask:
         for name in ("methods", "source_domains"):
             if isinstance(getattr(self, name), str):
                 raise refuse(name, "be a list of names")
-        for name in ("seed", "jobs", "shots", "epochs"):
+        for name in ("seed", "jobs", "shots", "epochs", "tune"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise refuse(name, "be a whole number")
@@ -168,6 +173,10 @@ class TransferTask:
             raise refuse("assume", f"be one of {', '.join(ASSUME)}")
         if self.target_shares is not None:
             self._check_shares()
+        if self.tune < 0:
+            raise refuse("tune", "be at least 0")
+        if self.tune and not len(self.sources):
+            raise refuse("tune", "be 0 where a model is the source: it tunes what is fitted on source rows")
         for name, default in (("assume", "nothing"), ("target_shares", None)):
             if not len(self.sources) and getattr(self, name) != default:
                 raise refuse(name, "be left out where a model is the source: its labels decide")
@@ -249,7 +258,7 @@ class TransferTask:
                 value = [place_of(v) for v in value] if field.name == "sources" else place_of(value)
             if field.name == "target_shares":
                 value = [f"{name}={share!r}" for name, share in _named_shares(value).items()]
-            if (field.name, value) in (("assume", "nothing"), ("distil", False)):
+            if (field.name, value) in (("assume", "nothing"), ("distil", False), ("tune", 0)):
                 continue  # defaults: runs from before these were options resume
             if field.name == "model":
                 value = [model_place(m) for m in self.models]

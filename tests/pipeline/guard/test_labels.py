@@ -71,6 +71,10 @@ def test_labels_settle_it_and_are_kept(done, tmp_path, right, state):
     facts = run(task_of(), out=folder, resume=True, labels=tmp_path / "given.csv").facts
     assert facts["guard"]["state"] == state
     assert facts["guard"]["labels"]["n"] == 10
+    # Labels that settled the choice are no part of the score.
+    assert facts["verdict"]["left_out"] == 10
+    assert sum(c["n"] for c in facts["per_class"]) == 120 - 10
+    assert "whose labels were asked for to settle the choice are left out" in (folder / "report.html").read_text()
     again = run(task_of(), out=folder, resume=True).facts
     assert again["guard"] == facts["guard"]  # they need not be given again
 

@@ -161,6 +161,17 @@ def test_an_expectation_is_given_for_what_it_was_fitted_on_only():
     assert named == given == {"source_only-1": usual["source_only-1"]}
 
 
+def test_candidates_that_the_expectation_has_never_seen_have_no_part_in_it():
+    trained, prepared = three()
+    card = catalogue.card_of("dann")
+    network = Trained(Candidate("dann-1", card, {}, None, "candidate"), "fitted", "", trained[1].model)
+    usual = by_evidence(trained, trained[0], prepared, 0, "same-priors", None)
+    mixed = by_evidence([*trained, network], trained[0], prepared, 0, "same-priors", None)
+    assert mixed.expected == {"source_only-1": usual.expected["source_only-1"]}
+    assert "1 of other kinds" in mixed.guard["expected_from"]
+    assert "3 candidates" in usual.guard["expected_from"]
+
+
 # --- labels that come in several goes
 
 

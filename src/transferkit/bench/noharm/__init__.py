@@ -1,7 +1,8 @@
 """Does the guard keep what it promises? More than 300 real tasks, every candidate of the portfolio, every rule beside it.
 
 `tasks` draws them, `record` fits the portfolio and keeps what each candidate says, `judge` keeps what every rule would have
-done, `summary` counts. Records outlive a run: what is there is not fitted again.
+done, `refits` what selectors that fit the candidates again do on a part of the tasks, `summary` counts. Records outlive a run:
+what is there is not fitted again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ...core.errors import ParamError
 from .domains import Missing, domains
 from .judge import judge
 from .record import fit_task
+from .refits import judged_again, part
 from .render import render, to_json
 from .summary import summarise
 from .tasks import Task, tasks
@@ -84,7 +86,8 @@ def run(
                 missing[task.family] = str(err)
         if task.family not in missing:
             chosen.append(task)
-    found = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(task, folder) for task in chosen)
+    again = part(every)
+    found = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(t, folder, t.name in again) for t in chosen)
     rows = []
     for k, row in enumerate(found, start=1):
         rows.append(row)
@@ -93,5 +96,7 @@ def run(
     return summarise(rows, missing)
 
 
-def _one(task: Task, folder: Path) -> dict[str, Any]:
-    return judge(fit_task(task, folder))
+def _one(task: Task, folder: Path, again: bool) -> dict[str, Any]:
+    path = fit_task(task, folder)
+    row = judge(path)
+    return {**row, "refits": judged_again(path)} if again else row

@@ -20,12 +20,13 @@ from ...pipeline.guard.expected import expectation_features
 from ...pipeline.guard.measure import Ballots, look, measure
 from ...pipeline.select import plain_model
 from ...pipeline.threads import one_thread
+from .answers import Answers
 from .record import Record, read_record
 
 __all__ = ["SELECTORS", "judge"]
 
 VERSION = 4
-# Selectors that need no more of a candidate than what it says of the target; the others refit it.
+# Selectors that need no more of a candidate than what it says of the target; for the others see `refits`.
 SELECTORS = ("entropy", "infomax", "bnm", "corr_c", "snd", "class_ami", "ensv", "majority_agreement")
 N_DRAWS, SHOTS, FOLDS = 2, 3, 3
 MORE_SHOTS = (10, 25)  # two classes: three labels a class say next to nothing
@@ -64,6 +65,7 @@ def _judged(record: Record) -> dict[str, Any]:
     # What a user would give who knows the shares to a hundredth.
     true = np.round(np.bincount(record.yt, minlength=K) / len(record.yt), 2)
     given, informed = measure(ballots, view, np.maximum(true, 0.005) / np.maximum(true, 0.005).sum())
+    picks, lost = _picks(record)
     return {
         **{k: facts[k] for k in ("name", "family", "group", "kind", "n", "tv", "n_classes", "n_target", "n_source")},
         "anchor": facts["accuracy"][0],
@@ -75,31 +77,19 @@ def _judged(record: Record) -> dict[str, Any]:
         "evidence_given": asdict(given),
         "vote_given": accuracy(informed.labels),
         "shares_moved": accuracy(view.corrected.argmax(axis=1)),
-        "picks": _picks(record),
+        "picks": picks,
+        **({"lost_picks": lost} if lost else {}),
         "few": [_few(record, draw, SHOTS) for draw in range(N_DRAWS)],
         "more": {str(n): [_few(record, draw, n) for draw in range(N_DRAWS)] for n in MORE_SHOTS} if K == 2 else {},
     }
 
 
-class _Said:
-    """A candidate of which only its answers for the target's rows are left."""
-
-    def __init__(self, proba: Array) -> None:
-        self.proba, self.classes_ = proba, np.arange(proba.shape[1])
-
-    def predict_proba(self, X: Any) -> Array:
-        return self.proba
-
-    def predict(self, X: Any) -> Array:
-        labels: Array = self.proba.argmax(axis=1)
-        return labels
-
-
-def _picks(record: Record) -> dict[str, float]:
-    """Accuracy of the candidate that each selector scores highest."""
-    models = [_Said(p.astype(np.float64)) for p in record.probas]
-    source, target = Domain(record.Xs, record.ys), Domain(record.Xt)
-    found = {}
+def _picks(record: Record) -> tuple[dict[str, float], dict[str, str]]:
+    """Accuracy of the candidate that each selector scores highest; and why a selector could not score them."""
+    Xs, Xt = record.Xs.astype(np.float64), record.Xt.astype(np.float64)
+    models = [Answers(Xt, p.astype(np.float64)) for p in record.probas]
+    source, target = Domain(Xs, record.ys), Domain(Xt)
+    found, lost = {}, {}
     for name in SELECTORS:
         cls = catalogue.load(name)
         params: dict[str, Any] = {"random_state": 0} if "random_state" in cls._constraints else {}
@@ -108,10 +98,11 @@ def _picks(record: Record) -> dict[str, float]:
         selector = cls(**params)
         try:
             scores = [selector.score(m, source, target) for m in models]
-        except TransferError:
+        except TransferError as err:
+            lost[name] = f"{type(err).__name__}: {err}"[:160]
             continue
         found[name] = record.facts["accuracy"][int(np.argmax(scores))]
-    return found
+    return found, lost
 
 
 def _few(record: Record, draw: int, shots: int) -> Mapping[str, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from ...core.protocols import Array
 from ...pipeline.guard.decide import LIMITS
 from .estimate import expectations
 from .judge import MORE_SHOTS, SELECTORS
+from .refits import JUDGED, REFITTED, SETTINGS
 from .rules import GRIDS, LEVEL, SIMILAR, few_labels, gains, nested
 
 __all__ = ["line", "summarise"]
@@ -101,6 +103,8 @@ def summarise(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> 
         "families": families,
         "nested_limits": derived,
         "expected_accuracy": expectations(rows),
+        "not_scored": _reasons({name: {why: 1} for name, why in r.get("lost_picks", {}).items()} for r in rows),
+        "refits": _part([r for r in rows if "refits" in r]),
         "rows": [
             {
                 "name": r["name"], "tv": round(r["tv"], 3), "source_only": r["anchor"], "oracle": r["oracle"], "vote": r["vote"],
@@ -110,6 +114,37 @@ def summarise(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> 
             for k, r in enumerate(rows)
         ],
     }  # fmt: skip
+
+
+def _part(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All selectors on the tasks whose candidates were fitted again: those that need it, and the others on the same tasks."""
+    if not rows:
+        return {}
+    groups, anchor = np.array([r["group"] for r in rows]), np.array([r["anchor"] for r in rows])
+    oracle = np.maximum(0.0, np.array([r["oracle"] for r in rows]) - anchor)
+    table = {}
+    for name in (*JUDGED, *REFITTED, *SELECTORS):
+        picks = [r["refits"]["picks"].get(name, r["picks"].get(name, np.nan)) for r in rows]
+        there = np.isfinite(picks)
+        if there.any():
+            table[f"pick of {name}"] = line((np.array(picks) - anchor)[there], oracle[there], groups[there])
+    table["vote, unguarded"] = line(np.array([r["vote"] for r in rows]) - anchor, oracle, groups)
+    table["strict: limits in force"] = line(gains(rows, "nothing"), oracle, groups)
+    return {
+        "tasks": len(rows),
+        "settings": SETTINGS,
+        "table": table,
+        "candidates_not_scored": _reasons(r["refits"]["lost"] for r in rows),
+    }
+
+
+def _reasons(found: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """How many candidates a selector could not score, by selector and reason, over all tasks."""
+    counts: dict[str, Counter[str]] = {}
+    for own in found:
+        for name, reasons in own.items():
+            counts.setdefault(name, Counter()).update(reasons)
+    return {name: dict(own) for name, own in counts.items()}
 
 
 def line(gain: Array, oracle: Array, groups: Array, boot: bool = True) -> dict[str, Any]:

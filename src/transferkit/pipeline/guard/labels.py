@@ -124,7 +124,7 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
         left = rows_to_ask(old, new, own, prepared, seed, labelled=rows)
     adapted = {"better": True, "worse": False, "open": guard["adapted"]}[settled]
     more: dict[str, Any] = {
-        **{k: guard[k] for k in ("mode", "evidence", "limits", "weights") if k in guard},
+        **{k: guard[k] for k in ("mode", "evidence", "limits", "weights", "expected_from") if k in guard},
         "disputed": {**guard["disputed"], "label_next": left},
         "state": {"better": "adapt", "worse": "keep", "open": guard["state"]}[settled],
         "readings": guard.get("readings", []) if settled == "open" else [],
