@@ -55,6 +55,7 @@ ROWS = {
     "hymenoptera": {"train": 244, "val": 153},
     "pacs": {"photo": 1050, "art": 1050, "cartoon": 1035, "sketch": 980},
     "amazon-reviews-text": dict.fromkeys(("books", "dvd", "electronics", "kitchen"), 2000),
+    "omniglot": {"small1": 2720, "small2": 3120},
 }  # fmt: skip
 # Rows of each class, in the order of the labels.
 CLASSES = {
@@ -89,7 +90,7 @@ def need(name):
 
 
 def test_every_set_says_what_it_is():
-    assert len(ALL) == 19
+    assert len(ALL) == 20
     for one in named.datasets().values():
         assert one.title
         assert one.domains
@@ -115,7 +116,7 @@ def test_shapes_are_the_published_ones(name):
         assert domain.name == key
         if one.n_features is None:
             assert isinstance(domain.X, Samples)
-            assert set(domain.y) == set(one.classes)
+            assert not one.classes or set(domain.y) == set(one.classes)
         else:
             width = one.n_features[key] if isinstance(one.n_features, dict) else one.n_features
             assert domain.X.shape == (domain.n_samples, width)
@@ -248,6 +249,20 @@ def test_hymenoptera_and_pacs_are_images():
     assert min(images[7].size) == 256
     for domain in named.load("pacs").values():
         assert domain.X[-1].size == (112, 112)
+
+
+def test_omniglot_has_alphabets_in_both_sets():
+    pytest.importorskip("PIL")
+    need("omniglot")
+    sets = named.load("omniglot")
+    assert {d: len(set(v.y)) for d, v in sets.items()} == {"small1": 136, "small2": 156}
+    assert set(np.unique(sets["small2"].y, return_counts=True)[1]) == {20}
+    assert sets["small1"].X[5].size == (105, 105)
+    both = set(sets["small1"].y) & set(sets["small2"].y)
+    assert {name.partition("/")[0] for name in both} == {"Greek", "Latin"}
+    assert set(named.load("omniglot", label="alphabet", domains=["small1"])["small1"].y) == {
+        "Balinese", "Early_Aramaic", "Greek", "Korean", "Latin",
+    }  # fmt: skip
 
 
 def test_amazon_texts_and_their_stars():

@@ -21,6 +21,8 @@ SERIES, VECTOR = np.zeros((2, 100), np.float32), np.zeros(7)
         ("small:lenet", GREY, 500, 520 + 25_050 + 800 * 500 + 500),  # TLlib's: the map is 50 x 4 x 4
         ("small:dtn", COLOUR, 512, 4_864 + 128 + 204_928 + 256 + 819_456 + 512 + 256 * 16 * 512 + 512 + 1_024),
         ("small:cnn1d", SERIES, 256, None),
+        ("small:conv4", GREY, 64, 640 + 3 * (64 * 64 * 9 + 64) + 4 * 128),
+        ("small:conv4_strided?hidden=8,16", GREY, 16 * 49, 80 + 16 * 8 * 9 + 16 + 2 * 24),
     ],
 )
 def test_it_is_built_for_the_sample_and_rebuilt_from_json(name, sample, width, parameters):

@@ -74,7 +74,10 @@ def labelled_rows(where: str, task: Any, *, numbers: bool = False) -> tuple[Any,
         got = "none" if task.n_samples else "no rows"
         raise DomainError(f"{where}: task {task.name!r} must have rows with known labels. Got {got}.")
     y = np.asarray(task.known_y)
-    y = np.asarray(y.tolist()) if y.dtype == object else y
+    if y.dtype == object:
+        if len({isinstance(v, str) for v in y.flat}) > 1:  # numpy would make text of all
+            raise DomainError(f"{where}: y of task {task.name!r} must hold text or numbers, one type. Got both.")
+        y = np.asarray(y.tolist())
     if y.ndim != 1 or y.dtype.kind not in "biufUS":
         raise DomainError(f"{where}: y of task {task.name!r} must hold text or numbers, one type. Got {y.dtype}.")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
@@ -231,6 +234,8 @@ class ContinualStatistics(BaseEstimator, ABC):
         numbers = self._numbers and self._is_regression(y)
         if begun and numbers != (not outputs.classes):
             raise DomainError(f"{where}: y of task {task.name!r} must be of the kind that came first. Got {y.dtype}.")
+        if numbers and y.dtype.kind in "SU":
+            raise DomainError(f"{where}: y of task {task.name!r} must hold numbers. Got text.")
         codes = None
         if numbers:
             outputs.tasks.setdefault(task.name, [0])

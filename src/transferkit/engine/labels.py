@@ -51,7 +51,7 @@ class Labels:
         Raises
         ------
         DomainError
-            If a class is not one of ``classes``.
+            If a class is not one of ``classes``, or a number is not finite.
         """
         values = np.asarray(y)
         if self.classes is not None and self.kind == "classification":
@@ -62,6 +62,8 @@ class Labels:
                 )
             return torch.as_tensor(np.searchsorted(self.classes, values).astype(np.int64))
         numbers = values.reshape(len(values), -1).astype(np.float64)
+        if not np.isfinite(numbers).all():
+            raise DomainError("y must be finite. Got NaN or infinity.")
         if self.kind == "regression":
             numbers = (numbers - self.mean) / self.scale
         return torch.as_tensor(numbers.astype(np.float32))

@@ -100,7 +100,8 @@ class Loop:
             raise TrainingError(
                 f"an update must have a row for each of {least} processes. Got {self.size} of {lengths[0]}."
             )
-        self.sampling = Sampling(seed, self.size, training.n_epochs, lengths, max(2, least))
+        endless = [k for k, rows in enumerate(self.streams.values()) if rows.endless]
+        self.sampling = Sampling(seed, self.size, training.n_epochs, lengths, max(2, least), endless)
         self.updates_an_epoch, self.n_updates = self.sampling.updates_an_epoch, self.sampling.n_updates
         self.trained = Trained(pieces=training.accumulate)
         self.done = 0

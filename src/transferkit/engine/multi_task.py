@@ -67,7 +67,7 @@ MULTI_TASK_RULES: Mapping[str, Rule] = {
     ),
     "kinds": Fulfils(
         f"be one of {', '.join(_KINDS)}, or a mapping of tasks to these",
-        lambda v: v in _KINDS if isinstance(v, str) else isinstance(v, Mapping) and set(v.values()) <= set(_KINDS),
+        lambda v: v in _KINDS if isinstance(v, str) else isinstance(v, Mapping) and all(k in _KINDS for k in v.values()),
     ),
     "training": Either(Nothing(), Fulfils("be a Training", lambda v: isinstance(v, Training))),
     "random_state": RandomState(),

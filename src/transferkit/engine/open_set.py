@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..core.constraints import Either, Fulfils, Nothing, Rule
+from ..core.constraints import Either, Fulfils, Interval, Nothing, Rule
 from ..core.errors import ParamError
 from .labels import Labels
 from .network_estimator import Fit
 
 __all__ = ["UNKNOWN", "close", "closed_labels", "open_labels", "open_up"]
 
-UNKNOWN: Rule = Either(Nothing(), Fulfils("be a text, a number or None", lambda v: isinstance(v, (str, int, float))))
+UNKNOWN: Rule = Either(
+    Nothing(), Fulfils("be a text or a finite number", lambda v: isinstance(v, str) or Interval(float).holds(v))
+)
 
 
 def open_labels(where: str, labels: Labels, unknown: Any = "auto") -> Labels:
@@ -44,7 +46,10 @@ def open_labels(where: str, labels: Labels, unknown: Any = "auto") -> Labels:
     assert classes is not None
     is_text = classes.dtype.kind in "US"
     if unknown is None or unknown == "auto":
-        unknown = "unknown" if is_text else classes.max() + 1
+        is_passing = unknown is None  # `close` takes it out again, so its user has no say in it
+        unknown = "unknown" if is_text else classes.max().item() + 1  # a Python number has no largest value
+        while is_passing and unknown in classes.tolist():
+            unknown = f"not {unknown}" if is_text else 2 * unknown
     if isinstance(unknown, str) != is_text or unknown in classes.tolist():
         kind = "a text" if is_text else "a number"
         raise ParamError(f"{where}: unknown must be {kind} that is no class of the source. Got {unknown!r}.")

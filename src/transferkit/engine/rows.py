@@ -33,7 +33,14 @@ class Rows(Dataset[Any]):
         The backbone's.
     y : tensor of shape (n_samples,) or (n_samples, n_outputs), optional
         Encoded labels.
+
+    Attributes
+    ----------
+    endless : bool
+        Whether every epoch has rows of its own, numbered on from the last one's; else an epoch is one pass over them.
     """
+
+    endless = False
 
     def __init__(self, X: Any, preprocess: Preprocess, y: Tensor | None = None) -> None:
         self.X, self.preprocess, self.y = X, preprocess, y

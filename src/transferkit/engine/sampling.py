@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import accumulate
 
 import numpy as np
@@ -25,6 +26,8 @@ class Sampling:
         Rows of each stream.
     least : int
         Rows that an update has at least, where there are as many: each of several processes needs one.
+    endless : collection of int
+        Places of streams whose rows never come again, as those that are drawn anew: they are numbered on from epoch to epoch.
 
     Notes
     -----
@@ -36,8 +39,10 @@ class Sampling:
     updates_an_epoch, n_updates : int
     """
 
-    def __init__(self, seed: int, size: int, n_epochs: int, lengths: list[int], least: int = 2) -> None:
-        self.seed, self.n_epochs, self.lengths = seed, n_epochs, lengths
+    def __init__(
+        self, seed: int, size: int, n_epochs: int, lengths: list[int], least: int = 2, endless: Collection[int] = ()
+    ) -> None:
+        self.seed, self.n_epochs, self.lengths, self.endless = seed, n_epochs, lengths, endless
         self._cuts = _cuts(lengths[0], size, least)  # where the updates of an epoch begin, and the last one ends
         self.updates_an_epoch = len(self._cuts) - 1
         self.n_updates = self.updates_an_epoch * n_epochs
@@ -48,7 +53,9 @@ class Sampling:
         for update in range(start, self.n_updates):
             epoch, within = divmod(update, self.updates_an_epoch)
             before = epoch * self.lengths[0]  # rows seen until this epoch
-            found.append(orders.rows(before + self._cuts[within], before + self._cuts[within + 1]))
+            start_row, stop_row = before + self._cuts[within], before + self._cuts[within + 1]
+            endless = stream in self.endless
+            found.append(np.arange(start_row, stop_row) if endless else orders.rows(start_row, stop_row))
         return found
 
 

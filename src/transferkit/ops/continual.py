@@ -53,9 +53,9 @@ def backward_transfer(matrix: Array) -> float:
 
 
 def forgetting(matrix: Array) -> float:
-    """Mean loss on earlier tasks against the best that was ever reached before the end (Chaudhry et al., ECCV 2018, eq. 3).
+    """Mean loss on earlier tasks against the best since each was learned (Chaudhry et al., ECCV 2018, eq. 3).
 
-    NaN for a single task.
+    The paper's maximum also goes over the time before, when a method that is told the task has no answer. NaN for a single task.
     """
     found = _square(matrix, "forgetting")
     n = len(found)

@@ -19,7 +19,8 @@ def test_unknown_edits():
 
 def test_all_edits_in_a_row_are_replayed():
     net, x = make("vit"), inputs("vit")
-    edits = [{"edit": name} for name in EDITS if name not in ("bias", "stoch_norm")]
+    of_sequences = ("cross_stitch", "task_adapters", "task_attention")  # see test_task_stages
+    edits = [{"edit": name} for name in EDITS if name not in ("bias", "stoch_norm", *of_sequences)]
     for edit in edits:
         stir(net, [n for n in apply_edit(net, edit) if not n.endswith("tokens")])
     again = make("vit", seed=3)

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from transferkit.ops.nn.entropy import mean_entropy
+from transferkit.ops.nn.entropy import mean_entropy, row_entropy
 
 
 def test_bounds():
@@ -19,3 +19,11 @@ def test_a_sure_row_has_none_and_no_gradient():
     found.backward()
     assert found == 0
     torch.testing.assert_close(logits.grad, torch.zeros(1, 3))
+
+
+def test_the_mean_is_that_of_the_rows():
+    logits = torch.tensor([[0.0, 0.0, 0.0], [0.0, 3.0, -1.0], [500.0, 0.0, -500.0]])
+    p = logits[:2].softmax(dim=1)
+    torch.testing.assert_close(row_entropy(logits)[:2], -(p * p.log()).sum(dim=1))
+    assert row_entropy(logits)[2] == 0
+    torch.testing.assert_close(mean_entropy(logits), row_entropy(logits).mean())

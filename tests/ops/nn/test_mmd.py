@@ -58,3 +58,16 @@ def test_the_gradient_agrees_with_finite_differences():
 
 def test_kernels_of_one_point_are_one():
     torch.testing.assert_close(gaussian_kernels(torch.ones(4, 3)), torch.ones(4, 4))
+
+
+def test_autocast_leaves_distances_in_single_precision():
+    """Far from the origin, products of rows in half precision would drown what the rows differ by."""
+    z = (torch.randn(20, 16, generator=torch.Generator().manual_seed(0)) + 30).requires_grad_()
+    expected = gaussian_kernels(z)
+    (slope,) = torch.autograd.grad(expected.sum(), z, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gaussian_kernels(z)
+        half = z @ z.T
+    assert half.dtype == torch.bfloat16, "autocast is on"
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(torch.autograd.grad(found.sum(), z)[0], slope, rtol=0, atol=0)

@@ -28,3 +28,12 @@ def test_the_gradient_is_that_of_equation_4():
     with torch.no_grad():
         expected = (a - a.mean(dim=0)) @ (torch.cov(a.T) - torch.cov(b.T)) / (3**2 * 7)
     torch.testing.assert_close(a.grad, expected)
+
+
+def test_autocast_leaves_covariances_in_single_precision():
+    a, b = (torch.randn(2, 20, 5, generator=torch.Generator().manual_seed(0)) * 10).requires_grad_()
+    expected = coral_loss(a, b)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = coral_loss(a, b)
+        assert (a.T @ a).dtype == torch.bfloat16, "autocast is on"
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)

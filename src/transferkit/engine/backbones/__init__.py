@@ -55,8 +55,8 @@ def load_backbone(source: str | nn.Module | Backbone, **options: Any) -> Backbon
     source : str, Module or Backbone
         ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME_OR_FOLDER``, ``sentence:NAME_OR_FOLDER`` or ``file:PATH`` (weights
         as safetensors), with options as in ``timm:resnet18?pretrained=false&image_size=160``; ``small:mlp``,
-        ``small:lenet``, ``small:dtn`` or ``small:cnn1d``, or a torch Module, with an input as ``sample``; or a Backbone,
-        which is passed through.
+        ``small:lenet``, ``small:dtn``, ``small:cnn1d`` or ``small:conv4``, or a torch Module, with an input as ``sample``;
+        or a Backbone, which is passed through.
     **options
         The same options as arguments; they go before those in the name. For all: ``pretrained`` (false starts from
         scratch), ``layers`` (modules whose pooled outputs are the features, "out" is the network's own), ``l2`` (rows of

@@ -44,7 +44,9 @@ def build(
     ``mlp``: linear layers with ReLU, widths ``hidden`` (256), with ``batch_norm`` and ``dropout`` where asked for.
     ``lenet`` and ``dtn``: those of TLlib for MNIST-like and SVHN-like digits (Long et al., NeurIPS 2018, supplement),
     their last layer adapted to the size of the images; 500 and 512 features. ``cnn1d``: four one-dimensional convolutions
-    (Zhao et al., UDTL, IEEE TIM 2021), 256 features.
+    (Zhao et al., UDTL, IEEE TIM 2021), 256 features. ``conv4``: the few-shot network of Vinyals et al. (NeurIPS 2016), a
+    block of convolution, batch normalisation, ReLU and pooling for each of the widths ``hidden`` (four of 64);
+    ``conv4_strided``: with steps of two in the place of pooling, as MAML has it for Omniglot (Finn et al., ICML 2017).
     """
     assert about is not None
     model = _NETS[name][1](tuple(about["input"]), options)
@@ -180,6 +182,22 @@ def _cnn1d(shape: tuple[int, ...], options: Mapping[str, Any]) -> nn.Sequential:
     )
 
 
+def _conv4(shape: tuple[int, ...], options: Mapping[str, Any], stride: int = 1) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    width = shape[0]
+    widths = options.get("hidden", [64] * 4)
+    _at_least(shape, 2 ** len(widths) if stride == 1 else 1, "small:conv4")
+    for n in widths:
+        pool = [nn.MaxPool2d(2)] if stride == 1 else []
+        layers.append(nn.Sequential(nn.Conv2d(width, n, 3, stride, 1), nn.BatchNorm2d(n), nn.ReLU(), *pool))
+        width = n
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def _conv4_strided(shape: tuple[int, ...], options: Mapping[str, Any]) -> nn.Sequential:
+    return _conv4(shape, options, stride=2)
+
+
 def _at_least(shape: tuple[int, ...], n: int, name: str) -> None:
     if min(shape[1:]) < n:
         raise ParamError(f"load_backbone: {name} must get {n} pixels or steps a side at least. Got shape {shape}.")
@@ -197,4 +215,6 @@ _NETS: Mapping[str, tuple[tuple[str, ...], Callable[..., nn.Sequential], tuple[s
     "lenet": (("images", "maps"), _lenet, _PIXELS),
     "dtn": (("images", "maps"), _dtn, _PIXELS),
     "cnn1d": (("series",), _cnn1d, ("mean", "std")),
+    "conv4": (("images", "maps"), _conv4, (*_PIXELS, "hidden")),
+    "conv4_strided": (("images", "maps"), _conv4_strided, (*_PIXELS, "hidden")),
 }

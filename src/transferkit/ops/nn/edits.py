@@ -20,12 +20,15 @@ from ...core.errors import ParamError
 from .adapter import adapter
 from .bitfit import bitfit
 from .ia3 import ia3
+from .kernel_scale import kernel_scale
 from .layers import add_bias
 from .lora import lora
 from .prompts import prompts
 from .scale_shift import scale_shift
 from .stoch_norm import StochNorm, restore, stoch_norm
 from .structure import InputPart, Part, detach, parts_of
+from .task_norm import task_norm
+from .task_stages import cross_stitch, task_adapters, task_attention
 
 __all__ = ["EDITS", "apply_edit", "merge_edits", "train_only", "unused"]
 
@@ -44,11 +47,16 @@ EDITS: Mapping[str, Callable[..., list[nn.Parameter]]] = {
     "adapter": adapter,
     "bias": _bias,
     "bitfit": bitfit,
+    "cross_stitch": cross_stitch,
     "ia3": ia3,
+    "kernel_scale": kernel_scale,
     "lora": lora,
     "prompts": prompts,
     "scale_shift": scale_shift,
     "stoch_norm": stoch_norm,
+    "task_adapters": task_adapters,
+    "task_attention": task_attention,
+    "task_norm": task_norm,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ def make_balancer(
     Raises
     ------
     ParamError
-        If an option is not one of its.
+        If an option is not one of its, or out of range.
 
     Examples
     --------
@@ -64,11 +63,11 @@ def make_balancer(
     if name.startswith("torchjd:"):
         found: Any = FromTorchJD(kinds, seed, name=name.removeprefix("torchjd:"), **options)
     else:
-        known = [n for n, p in inspect.signature(BALANCERS[name]).parameters.items() if p.kind is p.KEYWORD_ONLY]
-        wrong = [n for n in options if n not in known]
-        if wrong:
-            raise ParamError(
-                f"balancing_options: must be of {', '.join(known) or 'none'} for {name}. Got {wrong[0]!r}."
-            )
+        rules = BALANCERS[name].rules
+        for key, value in options.items():
+            if key not in rules:
+                raise ParamError(f"balancing_options: must be of {', '.join(rules) or 'none'} for {name}. Got {key!r}.")
+            if not rules[key].holds(value):
+                raise ParamError(f"balancing_options: {key} of {name} must {rules[key].text}. Got {value!r}.")
         found = BALANCERS[name](kinds, seed, **options)
     return Equal(kinds, seed) if len(kinds) == 1 else found

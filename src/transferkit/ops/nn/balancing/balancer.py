@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
+
+from ....core.constraints import Rule
 
 __all__ = ["Balancer", "GradientBalancer", "LossBalancer", "Scene"]
 
@@ -48,10 +50,13 @@ class Balancer(nn.Module):
         Learning rate of the balancer's own parameters as a multiple of the training's.
     on_representation : bool
         Whether the paper works on gradients with respect to the shared representation too.
+    rules : mapping of str to Rule
+        What its own parameters must fulfil.
     """
 
     lr_scale: ClassVar[float] = 1.0
     on_representation: ClassVar[bool] = False
+    rules: ClassVar[Mapping[str, Rule]] = {}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0) -> None:
         super().__init__()

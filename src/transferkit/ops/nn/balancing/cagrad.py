@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from ....core.constraints import Interval
 from .balancer import GradientBalancer
 
 __all__ = ["CAGrad"]
@@ -27,6 +29,8 @@ class CAGrad(GradientBalancer):
     Solved through the dual, ``min_w <g_w, g_0> + c |g_0| |g_w|`` on the simplex (eq. 3), by sequential quadratic programming
     on the scalar products, as in the authors' code; then ``d = g_0 + c |g_0| g_w / |g_w|``.
     """
+
+    rules: ClassVar = {"c": Interval(float, 0, 1, closed="left")}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, c: float = 0.5) -> None:
         super().__init__(kinds, seed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from ....core.constraints import Interval
 from .balancer import LossBalancer, Scene
 
 __all__ = ["DWA"]
@@ -28,6 +30,7 @@ class DWA(LossBalancer):
     sums: Tensor
     means: Tensor
     counts: Tensor
+    rules: ClassVar = {"temperature": Interval(float, 0, closed="neither")}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, temperature: float = 2.0) -> None:
         super().__init__(kinds, seed)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ....core.constraints import Interval
 from .balancer import LossBalancer, Scene
 
 __all__ = ["FAMO"]
@@ -28,10 +29,12 @@ class FAMO(LossBalancer):
     ``c = 1 / sum_i (z_i / L_i)`` makes the weights of the losses sum to 1 (section 3.2). After the update the same batch
     goes through the network once more, forward only, and xi descends on
     ``z . (log L(before) - log L(after)) + decay / 2 |xi|^2``, whose gradient is that of algorithm 1, line 6. As in the
-    authors' code xi has the network's kind of optimizer, at 25 times its rate (0.025 beside 0.001).
+    authors' code xi has the network's kind of optimizer, at 25 times its rate (0.025 beside 0.001). A task without a
+    labelled row in the batch, whose loss is 0, is left out of that update.
     """
 
     lr_scale: ClassVar[float] = 25.0
+    rules: ClassVar = {"decay": Interval(float, 0)}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, decay: float = 0.001) -> None:
         super().__init__(kinds, seed)
@@ -45,9 +48,9 @@ class FAMO(LossBalancer):
         if scene.progress != self._seen:
             self._before, self._seen = [], scene.progress
         values = losses.clamp_min(_LEAST)
-        z = torch.softmax(self.logits.detach(), dim=0)
+        z = torch.softmax(self.logits.detach(), dim=0) * (losses.detach() > 0)
         self._before.append(values.detach().log())
-        return (z * values.log()).sum() / (z / values.detach()).sum()
+        return (z * values.log()).sum() / (z / values.detach()).sum().clamp_min(_LEAST)
 
     def after(self) -> Callable[[Tensor], Tensor]:
         """The loss of xi."""

@@ -11,8 +11,14 @@ __all__ = ["GLS"]
 
 
 class GLS(LossBalancer):
-    """``L = (prod_i L_i)^(1 / n)`` (eq. 1). A loss below 1e-8 counts as that: no task may switch the others off."""
+    """``L = (prod_i L_i)^(1 / n)`` (eq. 1).
+
+    Notes
+    -----
+    A task without a labelled row in the batch, whose loss is 0, is left out of that update; a loss below 1e-8 counts as that.
+    """
 
     def forward(self, losses: Tensor, scene: Scene) -> Tensor:
         """The geometric mean."""
-        return torch.exp(torch.log(losses.clamp_min(1e-8)).mean())
+        here = losses.detach() > 0
+        return torch.exp((torch.log(losses.clamp_min(1e-8)) * here).sum() / here.sum().clamp_min(1))

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ....core.constraints import Interval
 from ....core.errors import ParamError
 from .balancer import LossBalancer, Scene
 
@@ -32,6 +33,7 @@ class GradNorm(LossBalancer):
 
     lr_scale: ClassVar[float] = 25.0
     first: Tensor
+    rules: ClassVar = {"alpha": Interval(float, 0)}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, alpha: float = 1.5) -> None:
         super().__init__(kinds, seed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from ....core.constraints import Interval
 from .balancer import GradientBalancer
 
 __all__ = ["GradVac"]
@@ -27,6 +29,7 @@ class GradVac(GradientBalancer):
     """
 
     target: Tensor
+    rules: ClassVar = {"beta": Interval(float, 0, 1, closed="right")}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, beta: float = 0.5) -> None:
         super().__init__(kinds, seed)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ....core.constraints import Boolean
 from .balancer import GradientBalancer
 
 __all__ = ["IMTL"]
@@ -28,6 +29,7 @@ class IMTL(GradientBalancer):
     """
 
     on_representation: ClassVar[bool] = True
+    rules: ClassVar = {"scale_losses": Boolean()}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, scale_losses: bool = True) -> None:
         super().__init__(kinds, seed)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....core.constraints import Boolean
 from ....core.protocols import Array
 from .balancer import GradientBalancer
 
@@ -72,10 +73,12 @@ class MGDA(GradientBalancer):
 
     Notes
     -----
-    On the shared representation it is the paper's MGDA-UB (section 3.3).
+    On the shared representation it is the paper's MGDA-UB (section 3.3). A task without a gradient, as one without a labelled
+    row in the batch, is left out: it would switch the others off.
     """
 
     on_representation: ClassVar[bool] = True
+    rules: ClassVar = {"normalise": Boolean()}
 
     def __init__(self, kinds: Sequence[str], seed: int = 0, *, normalise: bool = False) -> None:
         super().__init__(kinds, seed)
@@ -84,5 +87,9 @@ class MGDA(GradientBalancer):
     def direction(self, jacobian: Tensor) -> Tensor:
         """The shortest mixture."""
         rows = jacobian / jacobian.norm(dim=1, keepdim=True).clamp_min(1e-12) if self.normalise else jacobian
-        weights = min_norm_weights((rows @ rows.T).double().cpu().numpy())
+        gram = (rows @ rows.T).double().cpu().numpy()
+        here = np.diag(gram) > 0
+        weights = np.zeros(len(gram))
+        if here.any():
+            weights[here] = min_norm_weights(gram[np.ix_(here, here)])
         return torch.as_tensor(weights).to(jacobian) @ jacobian

@@ -1,0 +1,175 @@
+"""MAML: weights from which a few steps of gradient descent learn a new task."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ...core.constraints import Boolean
+from ...engine.inner_loop import GradientLearner
+from ...engine.labels import Labels
+from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator
+from ...engine.network import Network
+from ...engine.training import Training
+
+CARD = {
+    "class": "MAML",
+    "protocol": "MetaLearner",
+    "settings": ("few_label", "multi_source"),
+    "tasks": ("classification", "regression"),
+    "data": ("vectors", "images", "text", "series"),
+    "needs": ("torch",),
+    "cost": "epochs",
+    "paper": "Finn, Abbeel & Levine. Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks. ICML 2017.",
+    "url": "https://arxiv.org/abs/1703.03400",
+}
+
+__all__ = ["MAML"]
+
+
+class MAML(MetaEstimator):
+    """The weights are trained so that a few steps of gradient descent on a task's support do well on its queries.
+
+    Parameters
+    ----------
+    backbone : str, Module or Backbone, default="auto"
+        The network's body, as `transferkit.engine.backbones.load_backbone` takes it; "auto" is a small one for vectors, series
+        and small images.
+    n_way : int in [2, inf), default=5
+        Classes of an episode, where episodes are drawn by classes.
+    k_shot : int in [1, inf), default=1
+        Support rows a class of an episode; for a regression, rows.
+    n_query : int in [1, inf), default=15
+        Query rows a class of an episode; for a regression, rows.
+    by : {"auto", "classes", "domains"}, default="auto"
+        What a task is: a few classes of one domain, with new classes in a new task; or one domain, with the classes or numbers
+        that all have. "auto" is by domains for a regression, and for several domains with the same classes.
+    rotations : bool, default=False
+        Whether each class of square images rotated by 90, 180 and 270 degrees counts as a class more.
+    n_episodes : int in [1, inf), default=1000
+        Tasks an epoch; every epoch has new ones. ``training.batch_size`` is of tasks, too.
+    inner_lr : float in (0, inf), default=0.1
+        Step length of the descent on a support.
+    n_inner_steps : int in [1, inf), default=5
+        Steps in training.
+    n_adapt_steps : int in [1, inf), default=None
+        Steps for a new task; None is as many as in training.
+    first_order : bool, default=False
+        Whether the inner gradients are taken for constants (first-order MAML): the step is that of the gradient at the adapted
+        weights, at about half the cost.
+    batch_norm : {"auto", "support", "batch", "frozen"}, default="auto"
+        Statistics of batch normalisation: those of the task's support; those of whatever rows go through, as the authors' code
+        has it, so that predictions depend on each other; or those that the body came with. "auto" is "support" for a body that
+        begins without weights, else "frozen".
+    batched : bool, default=True
+        Whether the tasks of an update go through the network at once (`torch.func.vmap`). False is for networks with
+        operations that cannot.
+    training : Training, default=None
+        Settings of the loop; None is ``Training()``.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What the labels are; "auto" is a regression for numbers with a fractional part.
+    random_state : int, RandomState or None, default=None
+        Of first weights and episodes.
+
+    Attributes
+    ----------
+    network_ : Network
+        Body and head with the weights that a task starts from.
+    extra_ : dict of str to tensor
+        What is learned beside the network: nothing here.
+    labels_ : Labels
+        Of an episode.
+    by_ : {"classes", "domains"}
+        What a task is.
+    classes_ : array of shape (n_classes,)
+        By domains, the classes of all tasks.
+    n_features_in_ : int
+        For vectors.
+    history_ : list of dict
+        One row an epoch.
+    n_updates_ : int
+        Updates that were made.
+    backbone_name_, fingerprint_ : str
+        The body, and a hash of the weights that it came with.
+    facts_ : dict
+        What a report shows: device, plan, how many pools of classes.
+
+    Notes
+    -----
+    With the support loss ``L_S`` and the query loss ``L_Q`` of a task, the steps ``theta' = theta - inner_lr * grad L_S(theta)``
+    (eq. 1), and the update is along the gradient of ``mean over tasks of L_Q(theta')`` with respect to ``theta`` (eq. 2), through
+    the steps. The paper's outer optimizer is Adam. Episodes have `n_query` queries a class, as Ravi & Larochelle have them.
+    Numbers are standardised by mean and deviation over all tasks; `inner_lr` is in this unit.
+
+    By classes, a task of fewer classes than `n_way` uses the first outputs.
+
+    References
+    ----------
+    Finn, Abbeel & Levine. Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks. ICML 2017, algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from transferkit import MAML, Domain
+    >>> from transferkit.engine.training import Training
+    >>> rng = np.random.default_rng(0)
+    >>> def line(k):
+    ...     x = rng.uniform(-1, 1, (20, 1))
+    ...     return Domain(x, rng.normal() * x[:, 0] + 0.5, name=f"line {k}")
+    >>> learner = MAML("small:mlp?hidden=16", k_shot=5, n_query=10, n_episodes=64, training=Training(2, 16), random_state=0)
+    >>> learner = learner.fit([line(k) for k in range(8)])
+    >>> learner.adapt(line(8).take(np.arange(5))).predict(line(9).X).shape
+    (20,)
+    """
+
+    _constraints: ClassVar = {**META_RULES, **GRADIENT_RULES, "first_order": Boolean()}
+
+    _test_params: ClassVar = {"n_inner_steps": 2}
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        n_way: int = 5,
+        k_shot: int = 1,
+        n_query: int = 15,
+        by: str = "auto",
+        rotations: bool = False,
+        n_episodes: int = 1000,
+        inner_lr: float = 0.1,
+        n_inner_steps: int = 5,
+        n_adapt_steps: int | None = None,
+        first_order: bool = False,
+        batch_norm: str = "auto",
+        batched: bool = True,
+        training: Training | None = None,
+        task: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.n_way = n_way
+        self.k_shot = k_shot
+        self.n_query = n_query
+        self.by = by
+        self.rotations = rotations
+        self.n_episodes = n_episodes
+        self.inner_lr = inner_lr
+        self.n_inner_steps = n_inner_steps
+        self.n_adapt_steps = n_adapt_steps
+        self.first_order = first_order
+        self.batch_norm = batch_norm
+        self.batched = batched
+        self.training = training
+        self.task = task
+        self.random_state = random_state
+
+    def _learner(self, network: Network, labels: Labels, n_support: int) -> GradientLearner:
+        return GradientLearner(
+            network,
+            labels,
+            n_support,
+            rate=self.inner_lr,
+            n_steps=self.n_inner_steps,
+            n_test_steps=self.n_adapt_steps or self.n_inner_steps,
+            statistics=self._statistics(network),
+            first_order=self.first_order,
+            batched=self.batched,
+        )
