@@ -406,10 +406,18 @@ GOOD: dict[str, type] = {"Transfer": Good, "Selector": GoodGuard}
 
 def card(protocol: str, cls: str) -> Card:
     """The card of a method that does the same, with another class."""
-    like = {"Transfer": "coral", "Selector": "consensus_guard", "ModelTransfer": "fine_tuning", "Adaptation": "dann"}[
-        protocol
-    ]
-    return replace(cards()[like], cls=cls, portfolio=({},))
+    like = {
+        "Transfer": "coral",
+        "Selector": "consensus_guard",
+        "ModelTransfer": "fine_tuning",
+        "Adaptation": "dann",
+        "Numbers": "rsd",
+        "Generalisation": "group_dro",
+        "Continual": "streaming_lda",
+        "MultiTask": "trace_norm",
+        "MetaLearner": "maml",
+    }
+    return replace(cards()[like[protocol]], cls=cls, portfolio=({},))
 
 
 def pass_as_ours(cls: type, monkeypatch: Any) -> None:

@@ -56,6 +56,11 @@ class Subject:
         return bool({"few_label", "supervised"} & set(self.card.settings))
 
     @property
+    def numbers_only(self) -> bool:
+        """Whether it is for a regression alone, by its card."""
+        return self.card.tasks == ("regression",)
+
+    @property
     def has_anchor(self) -> bool:
         """Whether a selector compares with a fall-back (a guard), or rates each candidate by itself on known labels."""
         return "anchor" in self.params
@@ -68,6 +73,18 @@ class Subject:
             import networks  # needs torch, which the other protocols do without
 
             return networks.settings(own, self.params)
+        if self.card.protocol == "Continual":
+            import lifelong_checks
+
+            return lifelong_checks.settings(own, self.params)
+        if self.card.protocol == "MetaLearner":
+            import meta_checks
+
+            return meta_checks.settings(own, self.params)
+        if self.card.protocol == "MultiTask":
+            import multi_task_checks
+
+            return multi_task_checks.settings(own, self.params)
         if "torch" in self.card.needs:
             import adaptation_checks
 
@@ -316,9 +333,13 @@ def check_frames(subject: Subject) -> None:
 
 
 def check_string_labels(subject: Subject) -> None:
-    """Classes may be text; the order of probabilities follows `classes_`."""
+    """Classes may be text, and probabilities follow `classes_`; where only numbers will do, text is refused."""
     shift = shifts.moved(0, 60)
     names = np.array(["ash", "birch", "cedar"])
+    if subject.numbers_only:
+        with pytest.raises(DomainError, match=rf"^{subject.card.cls}\.fit: y must hold numbers"):
+            subject.fit(Shift(shift.X, names[shift.y], shift.Xt, names[shift.yt]))
+        return
     for kind in (names, names.astype(object)):
         named = Shift(shift.X, kind[shift.y], shift.Xt, kind[shift.yt])
         model = subject.fit(named)
@@ -424,7 +445,10 @@ def check_small_and_degenerate(subject: Subject) -> None:
         for Xt in (X + 0.1, X[:8] * 1.5):
             shift = Shift(X, labels, Xt, labels[: len(Xt)])
             model = subject.fit(shift, shots=0 if subject.label_free else 3)
-            assert np.isin(model.predict(Xt), [0, 1]).all()
+            predicted = model.predict(Xt)
+            assert (np.isfinite(predicted) if subject.numbers_only else np.isin(predicted, [0, 1])).all(), (
+                "no prediction"
+            )
             if hasattr(model, "predict_proba"):
                 assert np.isfinite(model.predict_proba(Xt)).all()
 

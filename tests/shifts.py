@@ -121,12 +121,24 @@ def concept(seed: int, n: int = 120) -> Shift:
     return Shift(X, y, Xt, yt)
 
 
-def numbers(seed: int, n: int = 60) -> Shift:
+def numbers(seed: int, n: int = 60, move: float = 0.5) -> Shift:
     """A regression whose target is moved."""
     rng = np.random.default_rng(seed)
-    X, Xt = rng.normal(size=(n, 4)), rng.normal(size=(n, 4)) + 0.5
+    X, Xt = rng.normal(size=(n, 4)), rng.normal(size=(n, 4)) + move
     w = np.array([1.0, -2.0, 0.5, 0.0])
     return Shift(X, X @ w + 0.1 * rng.normal(size=n), Xt, Xt @ w + 0.1 * rng.normal(size=n))
+
+
+def loud(seed: int, n: int = 90) -> Shift:
+    """A regression whose target has the columns that say nothing at ten times their size."""
+    rng = np.random.default_rng(seed)
+
+    def draw(size: float) -> tuple[np.ndarray, np.ndarray]:
+        X = rng.normal(size=(n, 6))
+        y = X[:, 0] - X[:, 1] + 0.1 * rng.normal(size=n)
+        return X * np.repeat([1.0, size], [2, 4]), y
+
+    return Shift(*draw(0.3), *draw(3.0))
 
 
 # The shifts on which a method has to show that it transfers, by what its card claims.

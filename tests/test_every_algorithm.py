@@ -9,23 +9,33 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+import bad_continual
 import bad_estimators
+import bad_multi_task
 import common_checks
+import lifelong_checks
+import multi_task_checks
 from common_checks import Subject
 from self_target import self_target
 from transferkit import TransferWarning, catalogue
 
-CHECKS = {**common_checks.CHECKS, "ModelTransfer": ()}
-BAD, GOOD = list(bad_estimators.BAD), dict(bad_estimators.GOOD)
+CHECKS = {**common_checks.CHECKS, "ModelTransfer": (), "MetaLearner": (), "Continual": lifelong_checks.LIFELONG_CHECKS}
+BAD, GOOD = bad_estimators.BAD + bad_continual.BAD, bad_estimators.GOOD | bad_continual.GOOD
+CHECKS["MultiTask"] = multi_task_checks.MULTI_TASK_CHECKS
+BAD, GOOD = BAD + bad_multi_task.BAD, GOOD | bad_multi_task.GOOD
 if importlib.util.find_spec("torch"):  # without it no method of these two shapes is here
     import adaptation_checks
     import bad_adaptations
+    import bad_meta
     import bad_networks
+    import meta_checks
     import network_checks
 
     CHECKS |= {"ModelTransfer": network_checks.NETWORK_CHECKS, "Adaptation": adaptation_checks.ADAPTATION_CHECKS}
-    BAD += bad_networks.BAD + bad_adaptations.BAD
-    GOOD |= bad_networks.GOOD | bad_adaptations.GOOD
+    CHECKS |= {"Numbers": adaptation_checks.NUMBER_CHECKS, "Generalisation": (adaptation_checks.check_generalises,)}
+    CHECKS["MetaLearner"] = meta_checks.META_CHECKS
+    BAD += bad_networks.BAD + bad_adaptations.BAD + bad_meta.BAD
+    GOOD |= bad_networks.GOOD | bad_adaptations.GOOD | bad_meta.GOOD
 HERE = [card for card in catalogue.cards().values() if not card.missing]
 
 
@@ -51,7 +61,7 @@ def is_network(card):
 def checks_of(card):
     if card.protocol == "ModelTransfer":
         return network_checks.checks_of(card)
-    return CHECKS["Adaptation" if is_network(card) else card.protocol]
+    return adaptation_checks.checks_of(card) if is_network(card) else CHECKS[card.protocol]
 
 
 def common_cases():

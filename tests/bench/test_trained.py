@@ -141,6 +141,21 @@ def test_all_roles_learn_and_a_summary_is_of_its_cells(tmp_path):
     drawn(result)
 
 
+def test_what_learns_the_target_is_judged_by_the_classes_of_the_target():
+    sets, table = tiny_sets("same"), tiny_table()
+    sets = Sets(sets.X, np.where(sets.y == "a", "0", sets.y), sets.Xt, sets.yt, sets.X_test, sets.y_test)
+    sets.y[0] = "1"  # three classes in the source, two in the target
+    found = _cell.run_cell(settings_of(table, table.ROWS[4], "same"), sets, 0)
+    assert min(found["epochs"][-2:]) >= 80, "not of the classes of the source"
+    assert found["scores"]
+
+
+def test_a_seed_given_twice_is_one(tmp_path, ran):
+    result = run(tiny_table(), tmp_path, seeds=(0, 0), methods=["source-only"], tasks=["shift"])
+    assert len(ran) == 1
+    assert result["rows"][0]["tasks"]["shift"]["n"] == 1
+
+
 def test_what_goes_on_after_the_last_epoch_has_no_epoch_to_choose():
     """AdaBN takes the target's statistics at the end: scores of the epochs are of another network."""
     table = tiny_table()

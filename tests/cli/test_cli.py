@@ -10,7 +10,10 @@ import pytest
 
 from transferkit.cli import main
 
-COMMANDS = ["demo", "run", "gap", "fit", "predict", "features", "plan", "list", "show", "data", "bench"]
+COMMANDS = [
+    "demo", "run", "gap", "fit", "predict", "features", "plan", "list", "show", "data", "bench", "meta", "multitask",
+    "lifelong",
+]  # fmt: skip
 FAST = ["-j", "1", "-m", "coral", "-m", "linear_monge"]
 
 
@@ -112,6 +115,12 @@ def test_fit_a_method_on_an_unlabelled_target(cli, tables):
     )
     assert json.loads(out)["params"] == {"reg": 0.5}
     assert json.loads(out)["score"] > 0.5
+
+
+def test_methods_are_named_with_commas_or_one_by_one(cli, tables):
+    code, _, err = cli("run", "lab.csv", "clinic.csv", "--label", "kind", "--method", "coral, tca,corall", "-m", "jda")
+    assert code == 1
+    assert "Got 'corall'. Did you mean coral" in err
 
 
 def test_fit_refuses_an_unknown_parameter(cli, tables):
@@ -286,3 +295,17 @@ def test_a_label_that_was_not_named_is_asked_for(cli, tables):
     assert code == 1
     assert "--label COLUMN" in err
     assert "kind" in err
+
+
+def test_lifelong(cli, tables):
+    files = [tables / "lab.csv", tables / "clinic.csv"]
+    code, out, _ = cli("lifelong", "streaming_lda", *files, "--label", "kind", "-o", "stream", "--set", "reg=0.01")
+    assert code == 0
+    assert "average accuracy at the end: " in out
+    assert (tables / "stream/model/manifest.json").exists()
+    code, out, _ = cli("lifelong", "streaming_lda", *files, "--label", "kind", "--json", "-o", "again")
+    assert json.loads(out)["tasks"] == ["lab", "clinic"]
+    code, _, err = cli("lifelong", "coral", *files, "--label", "kind")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "follows Transfer" in err
+    assert cli("predict", "stream", tables / "clinic.csv", "-o", "p.csv")[0] == 0

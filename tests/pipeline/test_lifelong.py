@@ -1,6 +1,7 @@
 """Tasks from files: tables are encoded by the first, the model predicts raw rows, a stopped stream goes on, errors."""
 
 import json
+import pathlib
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 import transferkit
 from transferkit import DataError, DomainError, ParamError
 from transferkit.core.continual import ContinualPipeline
-from transferkit.pipeline.lifelong import learn_files
+from transferkit.pipeline.lifelong import _split, learn_files
 
 
 @pytest.fixture
@@ -62,6 +63,11 @@ def test_a_stopped_stream_goes_on(tables, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         learn_files("streaming_ridge", tables, tmp_path / "cut", tell=stop, **given)
     assert (tmp_path / "cut/stream/model-1").is_dir()
+    rows = pathlib.Path(tables[2]).read_text()
+    pathlib.Path(tables[2]).write_text(rows.replace("clay", "loam"))
+    with pytest.raises(DataError, match="must hold this very stream"):  # labels are the same, rows are not
+        learn_files("streaming_ridge", tables, tmp_path / "cut", **given)
+    pathlib.Path(tables[2]).write_text(rows)
     assert learn_files("streaming_ridge", tables, tmp_path / "cut", **given) == whole
     assert whole["matrix"][0][1] is None
 
@@ -86,6 +92,13 @@ def test_what_does_not_fit(tables, tmp_path):
     refused(ParamError, r"StreamingLDA has the parameters reg, priors\. Got 'regs'", params={"regs": 1})
     refused(ParamError, r"share must be a number in \(0, 1\)", share=1.0)
     refused(ParamError, "reg must be a number", params={"reg": -1.0})
-    learn_files("streaming_lda", tables[:2], tmp_path / "done", label="species")
+    learn_files("streaming_lda", tables[:2], tmp_path / "done", label="species", share=0.999)  # a row is left to learn
     with pytest.raises(DataError, match="holds a model already"):
         learn_files("streaming_lda", tables, tmp_path / "done", label="species")
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_task_has_rows_to_learn_and_to_judge(n):
+    task = transferkit.Domain(np.zeros((3, 2)), np.array([0, 1, 0]), known=np.arange(3) < n, name="few")
+    with pytest.raises(DomainError, match=f"few: a task must have two labelled rows at least. Got {n}"):
+        _split(task, 0.3, 0)

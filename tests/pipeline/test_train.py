@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +16,8 @@ from transferkit.pipeline.prepare import prepare
 from transferkit.pipeline.progress import silent
 from transferkit.pipeline.select import Candidate, candidates_for, plain_model
 from transferkit.pipeline.train import train
+
+train_module = import_module("transferkit.pipeline.train")
 
 
 class _Endless(SourceOnly):
@@ -42,3 +47,38 @@ def test_a_candidate_that_takes_forever_is_ended_by_the_budget(tmp_path):
     assert "budget" in found["coral-1"].reason
     assert all(found[f"source_only-{k}"].status == "fitted" for k in (1, 2, 3, 4))
     assert not (tmp_path / "c" / "coral-1" / "done.json").exists()
+
+
+class _TellingCandidate(Candidate):
+    told: ClassVar[list[str]] = []
+
+    def build(self, seed):
+        self.told.append("build")
+        return super().build(seed)
+
+
+def test_libraries_that_a_method_loads_are_there_when_their_threads_are_limited(tmp_path, monkeypatch):
+    """Else the first network of a process would run on more threads than those after it, and a resumed run differ."""
+
+    told, plain = _TellingCandidate.told, SourceOnly.fit
+
+    @contextmanager
+    def limited(limits):
+        told.append(f"limit {limits}")
+        yield
+
+    def fit(*args, **kwargs):
+        told.append("fit")
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(train_module, "threadpool_limits", limited)
+    monkeypatch.setattr(SourceOnly, "fit", fit)
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 3)) + 3 * y[:, None]
+    task = TransferTask(sources=[Domain(X, y, name="a")], target=Domain(X + 2, name="b"), methods=["coral"])
+    prepared = prepare(define(task))
+    first = candidates_for(prepared, task, plain_model("linear", "classification"))[0]
+    told.clear()
+    train([_TellingCandidate(**vars(first))], prepared, tmp_path / "c", seed=0, jobs=1, budget=None, progress=silent)
+    assert told == ["build", "limit 1", "fit"]

@@ -85,7 +85,7 @@ class Visit:
         """How many marks each chart has drawn."""
         return self.page.evaluate(
             "Object.fromEntries([...document.querySelectorAll('.plot')].map(box => [box.id, box.matches('.js-plotly-plot') ? "
-            "box.querySelectorAll('svg .point, svg .hm image, svg .heatmaplayer image').length : -1]))"
+            "box.querySelectorAll('svg .point, svg .js-line, svg .hm image, svg .heatmaplayer image').length : -1]))"
         )
 
 

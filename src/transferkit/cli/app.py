@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..core.errors import TransferError, TransferWarning
-from . import bench, data, demo, features, gap, methods, model, plan, run
+from . import bench, data, demo, features, gap, lifelong, meta, methods, model, multi_task, plan, run
 from .console import complain
 
 __all__ = ["app", "main"]
@@ -34,6 +34,9 @@ app.command(name="list")(methods.list_methods)
 app.command()(methods.show)
 app.add_typer(data.app, name="data")
 app.command()(bench.bench)
+app.command()(meta.meta)
+app.command()(multi_task.multitask)
+app.command()(lifelong.lifelong)
 
 
 def _version(value: bool) -> None:

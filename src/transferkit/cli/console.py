@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-__all__ = ["command_line", "complain", "out", "print_json", "seconds", "value_of", "watch"]
+__all__ = ["command_line", "complain", "out", "print_json", "seconds", "settings_of", "value_of", "watch"]
 
 STEPS = {
     "define": "1/6 define: reading the domains",
@@ -64,6 +64,17 @@ def value_of(text: str) -> Any:
         return json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
     except json.JSONDecodeError:
         return text
+
+
+def settings_of(settings: list[str] | None) -> dict[str, Any]:
+    """The parameters in every ``--set name=value``."""
+    params = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
+        params[name.strip()] = value_of(value.strip())
+    return params
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import command_line, out, print_json, value_of
+from .console import command_line, out, print_json, settings_of
 from .run import AS_JSON, LABEL, SEED, TEXT
 
 __all__ = ["lifelong"]
@@ -49,12 +49,7 @@ def lifelong(
     from ..pipeline.lifelong import learn_files
     from ..pipeline.run import free_folder
 
-    params = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
-        params[name.strip()] = value_of(value.strip())
+    params = settings_of(settings)
     folder = folder or free_folder(f"lifelong-{method}")
     facts = learn_files(
         method,

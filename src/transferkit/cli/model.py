@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..core.errors import DataError
+from ..core.errors import DataError, ParamError
 from .console import command_line, model_folder, out, print_json, value_of
 from .run import (
     AS_JSON,
@@ -100,6 +101,7 @@ def predict(
     data: Annotated[str, typer.Argument(help="Rows of the target: a file, folder, zip file, glob or NAME:DOMAIN.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
     text: TEXT = None,
+    task: Annotated[str | None, typer.Option("--task", help="Of a model of several tasks: the one to predict.")] = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Predict new rows of the target with a saved model: columns `prediction` and `probability_<class>`.
@@ -124,7 +126,12 @@ def predict(
         raise DataError(f"{run}: must be the folder of a run. Got no such folder.")
     model = store.load(model_folder(run))
     rows = read_domain(data, label=None, require_label=False, text=text)
-    predicted, proba = predict_once(model, rows.X)
+    wants = signature(model.predict).parameters.get("task")
+    if task is None and wants is not None and wants.default is wants.empty:
+        raise ParamError(f"predict: task must be one of {', '.join(model.tasks_)} (--task NAME). Got none.")
+    if task is not None and wants is None:
+        raise ParamError(f"predict: task must be left out for a model of one task. Got {task!r}.")
+    predicted, proba = predict_once(model, rows.X) if task is None else (model.predict(rows.X, task=task), None)
     names = sample_names(rows.X, data) if isinstance(rows.X, Samples) else None
     atomic_write(output, predictions_csv(predicted, proba, getattr(model, "classes_", None), names))
     if as_json:

@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from .. import __version__, catalogue
 from ..core.continual import ContinualPipeline
-from ..core.errors import DataError, DomainError, ParamError
+from ..core.errors import DomainError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
-from ..data.encode import TableEncoder
-from ..data.samples import Samples
 from ..report.stream import stream_picture
 from .define import read_domain
 from .stream import learn_stream
 from .strict_json import plain
+from .task_files import check_place, encoder_for, make_method, own_names, split_rows, with_text_labels
 
 __all__ = ["learn_files"]
 
@@ -83,13 +81,10 @@ def learn_files(
     TransferError
         Naming the file, column, method or parameter that does not fit.
     """
-    if (folder / "model").exists():
-        raise DataError(f"{folder}: holds a model already. Name another folder.")
+    check_place("lifelong", folder, share)
     if len(sources) < 2:
         raise DomainError(f"lifelong: there must be at least two tasks. Got {len(sources)}.")
-    if not 0 < share < 1:
-        raise ParamError(f"lifelong: share must be a number in (0, 1). Got {share!r}.")
-    domains = _named([read_domain(s, label=label, require_label=True, text=text) for s in sources])
+    domains = own_names([read_domain(s, label=label, require_label=True, text=text) for s in sources])
     made = _build(method, dict(params or {}), domains[0], model, told, seed, epochs)
     parts = [_split(domain, share, seed) for domain in domains]
     folder = make_folder(folder)
@@ -117,61 +112,25 @@ def learn_files(
     return facts
 
 
-def _named(domains: Sequence[Domain]) -> list[Domain]:
-    """Tasks with names of their own."""
-    names = [d.name for d in domains]
-    if len(set(names)) == len(names):
-        return list(domains)
-    return [replace(d, name=f"{d.name}_{k + 1}") for k, d in enumerate(domains)]
-
-
 def _build(
     method: str, params: dict[str, Any], first: Domain, model: str | None, told: bool, seed: int, epochs: int | None
 ) -> Any:
     """The method, behind an encoder where the rows are a table or it takes vectors only."""
-    card = catalogue.card_of(method)
-    if card.protocol != "Continual":
-        raise ParamError(f"lifelong: method must follow the protocol Continual. {card.name!r} follows {card.protocol}.")
-    cls = catalogue.load(card.name)
-    known = list(cls._constraints)
-    for name in params:
-        if name not in known:
-            raise ParamError(f"lifelong: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
-    given: dict[str, Any] = {}
-    if "random_state" in known:
-        given["random_state"] = seed
-    if "heads" in known and told:
-        given["heads"] = "separate"
-    if "training" in known:
+    made = make_method("lifelong", "Continual", method, params, model, seed)
+    if "heads" in made._constraints and told and "heads" not in params:
+        made.set_params(heads="separate")
+    if "training" in made._constraints and epochs is not None:
         from ..engine.training import Training  # needs torch
 
-        given["training"] = Training() if epochs is None else Training(n_epochs=epochs)
-    raw = isinstance(first.X, Samples)
-    if "backbone" in known and model is not None:
-        given["backbone"] = model
-    made = cls(**{**given, **params})
-    if raw and "backbone" in known:
-        return made
-    if raw:
-        if model is None:
-            raise ParamError(f"lifelong: model must be named for {card.name!r} on images or texts. Got none.")
-        from ..engine.encoder import BackboneEncoder
-
-        return ContinualPipeline(BackboneEncoder(model, cache=True), made)
-    return ContinualPipeline(TableEncoder(), made)
+        made.set_params(training=Training(n_epochs=epochs))
+    encoder = encoder_for("lifelong", made, first.X, model)
+    return made if encoder is None else ContinualPipeline(encoder, made)
 
 
 def _split(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
     """Rows to learn and rows to judge, of those with a label; each class in both, where it has two rows."""
+    whole = with_text_labels(domain)
     rows = domain.known_rows
-    y = np.asarray(domain.y)[rows]
-    y = y.astype(str) if y.dtype == object else y
-    counts = np.unique(y, return_counts=True)[1]
-    held = max(1, round(share * len(rows)))
-    fair = counts.min() > 1 and held >= len(counts) and len(rows) - held >= len(counts)
-    if len(rows) < 2:
-        raise DomainError(f"{domain.name}: a task must have two labelled rows at least. Got {len(rows)}.")
-    learn, judge = train_test_split(rows, test_size=held, random_state=seed, stratify=y if fair else None)
-    labels = np.asarray(domain.y)
-    whole = replace(domain, y=labels.astype(str) if labels.dtype == object else labels, known=None)
-    return whole.take(np.sort(learn)), whole.take(np.sort(judge))
+    learn, judge = split_rows(domain.name, rows, np.asarray(whole.y)[rows], share, seed)
+    whole = replace(whole, known=None)
+    return whole.take(learn), whole.take(judge)

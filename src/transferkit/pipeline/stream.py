@@ -17,6 +17,7 @@ from .. import store
 from ..core.errors import DataError, DomainError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
+from ..data.samples import Samples
 from ..ops.continual import average_accuracy, backward_transfer, forgetting, forward_transfer, learning_accuracy
 
 __all__ = ["StreamResult", "learn_stream"]
@@ -120,7 +121,7 @@ def learn_stream(
     names = tuple(task.name for task in tasks)
     matrix = np.full((len(tasks), len(tasks)), np.nan)
     chance = np.array([1 / max(1, len(np.unique(test.known_y))) for test in tests])
-    key, done = _key(model, tasks, tests, told), 0
+    key, done = "" if folder is None else _key(model, tasks, tests, told), 0
     if folder is not None:
         folder = make_folder(folder)
         if (folder / _STATE).exists():
@@ -173,13 +174,21 @@ def _modules(model: Any) -> dict[str, Any]:
 
 
 def _key(model: Any, tasks: Sequence[Domain], tests: Sequence[Domain], told: bool) -> str:
-    """What makes a stream the one it is: method, settings, order, labels, and rows that are arrays."""
+    """What makes a stream the one it is: method, settings, order, labels, rows."""
     found = hashlib.sha256(f"{type(model).__name__} {told}".encode())
     for name, value in sorted(model.get_params(deep=False).items()):
         found.update(f"{name}={value if not hasattr(value, 'parameters') else type(value).__name__!r}\n".encode())
     for domain in (*tasks, *tests):
         labels = json.dumps(np.asarray(domain.known_y).tolist())
         found.update(f"{domain.name} {domain.n_samples} {labels}\n".encode())
-        if isinstance(domain.X, np.ndarray) and domain.X.dtype != object:
-            found.update(np.ascontiguousarray(domain.X).tobytes())
+        found.update(_content(domain.X))
     return found.hexdigest()
+
+
+def _content(X: Any) -> bytes:
+    """What rows are made of; nothing for those of which only the number can be told."""
+    if isinstance(X, Samples):
+        return "".join(X.digest(i) for i in range(len(X))).encode()
+    if hasattr(X, "write_csv"):  # a polars frame
+        return bytes(X.write_csv(), "utf-8")
+    return np.ascontiguousarray(X).tobytes() if isinstance(X, np.ndarray) and X.dtype != object else b""

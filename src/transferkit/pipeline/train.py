@@ -166,12 +166,13 @@ def _fit_one(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, 
     make_folder(home)
     started, status, reason = time.perf_counter(), "fitted", ""
     try:
-        with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model = candidate.build(seed).fit(
-                prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
-            )
-            _check_answers(model, prepared)
+            method = candidate.build(seed)
+            # What is not loaded yet is not limited; torch is loaded once the first network is built.
+            with threadpool_limits(limits=1):
+                model = method.fit(prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups)
+                _check_answers(model, prepared)
         reason = "; ".join(sorted({" ".join(str(w.message).split())[:200] for w in caught}))
     except MissingExtraError as err:
         status, reason = "skipped", str(err)

@@ -60,8 +60,8 @@ def test_one_quadratic_stands_for_one_a_task():
 
 def test_online_ewc_forgets_by_its_decay():
     tasks = disagreeing(n=40)
-    first = linear().partial_fit(tasks[0]).importance_
-    found = [linear(decay=decay).fit(tasks) for decay in (0.0, 0.5, 1.0)]
+    first = linear(reg=0.0).partial_fit(tasks[0]).importance_
+    found = [linear(reg=0.0, decay=decay).fit(tasks) for decay in (0.0, 0.5, 1.0)]
     for name, value in first.items():
         none, half, whole = (m.importance_[name] for m in found)
         torch.testing.assert_close(half - none, 0.5 * value)
@@ -75,10 +75,10 @@ def test_the_pull_of_a_task():
 
     def look(fit):
         term = model._terms(fit)[0]
-        start = float(term(None, None, None, 0.0)["known"])
+        start = float(term(None, None, None, 0.0)["known"].detach())
         with torch.no_grad():
             fit.network.head.out.weight.add_(0.1)
-        return start, float(term(None, None, None, 0.0)["known"])
+        return start, float(term(None, None, None, 0.0)["known"].detach())
 
     model = linear(reg=3.0)
     start, moved = second_task(model, disagreeing(), look)
@@ -101,3 +101,19 @@ def test_it_forgets_less_than_naive():
     tasks = disagreeing()
     old, _ = accuracies(EWC("small:mlp?hidden=16", reg=1e4, training=TRAINING), tasks)
     assert old > naive_on_disagreeing() + 0.1
+
+
+def test_online_ewc_pulls_by_its_decay():
+    """The pull towards what was is that of the decayed information: with none left it is naive fine-tuning."""
+
+    def look(fit):
+        with torch.no_grad():
+            fit.network.head.out.weight.add_(0.1)
+        return float(online._terms(fit)[0](None, None, None, 0.0)["known"].detach())
+
+    pulls = []
+    for decay in (None, 1.0, 0.25, 0.0):
+        online = linear(reg=3.0, decay=decay)
+        pulls.append(second_task(online, disagreeing(), look))
+    assert pulls[0] > 0
+    assert pulls == pytest.approx([pulls[0], pulls[0], pulls[0] / 4, 0.0])

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from continual_toys import TRAINING, second_task
 from lifelong_checks import stream
-from transferkit import ICaRL, Naive, ParamError
+from transferkit import Domain, ICaRL, Naive, ParamError
+from transferkit.engine.training import Training
 
 
 def learned(**params):
@@ -77,3 +78,26 @@ def test_it_remembers_classes_and_says_when_the_memory_is_too_small():
     assert learned().fit(tasks).score(tasks[0].X, tasks[0].y) > naive + 0.2
     with pytest.raises(ParamError, match="memory_size must hold a row of each class"):
         learned(memory_size=3).fit(tasks)
+
+
+def test_only_classes_whose_rows_come_again_get_labels():
+    """Also where pieces go by one name: the others keep their old answers."""
+    first, second = (Domain(t.X, t.y, name="one task") for t in stream()[:2])
+
+    def fresh(piece):
+        model = learned()
+        return second_task(model, [first, piece], lambda fit: model._objective(fit).fresh.tolist())
+
+    assert fresh(second) == [False, False, True, True]
+    again = first.y == np.unique(first.y)[1]  # of the outputs before this is number 1
+    more = Domain(np.vstack([second.X, first.X[again]]), np.append(second.y, first.y[again]), name="one task")
+    assert fresh(more) == [False, True, True, True]
+
+
+def test_a_class_whose_only_row_judges_the_epochs_is_never_answered():
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    model = learned(training=Training(n_epochs=1, validation=0.5, progress=False))
+    model.partial_fit(Domain(X[:2], np.array(["a", "b"]), name="two rows"))
+    shares = model.predict_proba(X)
+    assert sorted(shares[0].tolist()) == [0.0, 1.0]
+    assert len(set(model.predict(X).tolist())) == 1

@@ -19,7 +19,7 @@ def test_it_is_a_training_on_all_rows_at_once():
         model.partial_fit(task)
     assert len(model.memory_) == 80
     np.testing.assert_array_equal(model.memory_.X, np.vstack([t.X for t in tasks]))
-    assert model.history_[-1]["epoch"] == 20
+    assert model.history_[-1]["epoch"] == TRAINING.n_epochs
     # Whatever was learned of the first task alone leaves no trace: the start is the same.
     start = {k: v.numpy() for k, v in model.start_.body.state_dict().items()}
     fresh = Joint("small:mlp?hidden=8", training=TRAINING).partial_fit(tasks[1])

@@ -51,3 +51,12 @@ def test_the_first_task_says_whether_it_is_a_regression():
             other.partial_fit(Domain(X, labels, name="more"))
     with pytest.raises(DomainError, match="task must be one that has come"):
         model.predict(X, task="other")
+
+
+def test_a_regression_takes_no_text():
+    X, _, names = rows(n=20)
+    for labels in (names, np.where(X[:, 0] > 50, "1", "2")):
+        model = StreamingRidge(task="regression")
+        with pytest.raises(DomainError, match=r"y of task 'domain' must hold numbers\. Got text"):
+            model.partial_fit(Domain(X, labels))
+        assert not hasattr(model, "n_features_in_")

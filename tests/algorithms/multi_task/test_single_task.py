@@ -18,3 +18,12 @@ def test_the_other_tasks_change_nothing(tmp_path):
         found = [m.decision_function(task.X, task=task.name) for m in (together, alone)]
         np.testing.assert_array_equal(*found)
         assert together.history_[task.name] == alone.history_[task.name]
+
+
+def test_a_name_of_a_task_leads_nowhere(tmp_path):
+    """Its folder lies in the training's, whatever it is called."""
+    training = networks.training(folder=tmp_path / "here")
+    names = ("../other", "..", "/root", "sum")
+    folders = [SingleTask()._alone(training, name).training.folder for name in names]
+    assert [f.resolve().parent for f in folders] == [tmp_path / "here"] * 4
+    assert len(set(folders)) == 4

@@ -43,7 +43,7 @@ class EWC(ContinualNetwork):
         Strength of the pull (lambda); 0 is naive fine-tuning.
     decay : float in [0, 1], default=None
         None keeps one penalty a task, as the first paper. A number is online EWC: one penalty at the last weights, with the
-        earlier Fisher information times this (gamma).
+        earlier Fisher information times this (gamma); 0 is naive fine-tuning.
     fisher : {"exact", "sampled", "empirical"}, default="exact"
         Expectation over the classes as the network believes in them; one class a row drawn from that; or the row's own label.
     fisher_rows : int in [1, inf), default=500
@@ -92,7 +92,8 @@ class EWC(ContinualNetwork):
     after task t and ``F_t`` the diagonal of the Fisher information there, a mean over rows. The sum of quadratics is
     one quadratic, ``sum_i A_i (w_i - u_i)^2`` plus a constant with ``A = sum_t F_t`` and ``u = sum_t F_t w*_t / A``,
     and only this is kept: memory does not grow with the tasks, and the gradient is that of the paper. With `decay` it
-    is online EWC: ``A <- decay A + F_t``, ``u <- w*_t`` (Schwarz et al., eq. 8 and 9). Outputs that are new have no
+    is online EWC: the pull is that of ``decay A``, and after the task ``A <- decay A + F_t``, ``u <- w*_t`` (Schwarz et
+    al., section 3), so that 0 is naive fine-tuning. Outputs that are new have no
     importance yet. "exact" is the definition of the Fisher information and costs a backward pass a class; "empirical"
     is what many programs compute instead.
 
@@ -155,7 +156,8 @@ class EWC(ContinualNetwork):
         self.random_state = random_state
 
     def _terms(self, fit: TaskFit) -> Sequence[Anchored]:
-        return () if fit.first else [Anchored(fit.network, self.anchor_, self.importance_, self.reg / 2)]
+        factor = self.reg / 2 * (1 if self.decay is None else self.decay)
+        return () if fit.first else [Anchored(fit.network, self.anchor_, self.importance_, factor)]
 
     def _finish(self, fit: TaskFit, objective: Supervised) -> None:
         groups = torch.as_tensor(fit.labels.groups, device=fit.place.device)

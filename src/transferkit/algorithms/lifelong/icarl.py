@@ -80,7 +80,7 @@ class ICaRL(ContinualNetwork):
     memory_ : Memory
         At most `memory_size` exemplars, with equal numbers a class, in the order of choice.
     means_ : array of shape (n_outputs, n_features)
-        Mean of the features of each class' exemplars, of length 1.
+        Mean of the features of each class' exemplars, of length 1; NaN for a class without any.
 
     Notes
     -----
@@ -88,9 +88,9 @@ class ICaRL(ContinualNetwork):
     new classes towards the label, for old ones towards what the network said before the task (algorithm 3). Then each
     class keeps ``memory_size // n_classes`` rows by herding (algorithm 4), old classes the first of those they had
     (algorithm 5). A row gets the class whose exemplars' mean feature is nearest, features and means scaled to length
-    1 (algorithm 1): the outputs only train the features. Classes that come again choose anew among their exemplars
-    and new rows. Old outputs are those for rows that are not augmented. As the paper's it is class-incremental:
-    outputs are shared.
+    1 (algorithm 1): the outputs only train the features. Classes that come again get their labels, and choose anew
+    among their exemplars and new rows. Old outputs are those for rows that are not augmented. As the paper's it is
+    class-incremental: outputs are shared.
 
     References
     ----------
@@ -152,10 +152,15 @@ class ICaRL(ContinualNetwork):
     def _objective(self, fit: TaskFit) -> Objective:
         old = self._pass(fit, fit.network.forward, fit.rows)[:, : fit.n_known] if fit.n_known else None
         assert fit.rows.y is not None
-        # Outputs of classes that the task brings again are new ones, too.
+        # Outputs of classes whose rows come again are new ones, too.
         fresh = np.ones(len(fit.outputs), bool)
-        fresh[: fit.n_known] = np.isin(np.arange(fit.n_known), fit.outputs.tasks[fit.task])
+        fresh[: fit.n_known] = np.isin(np.arange(fit.n_known), self._new(fit))
         return _Distilled(fit.network, None if old is None else torch.from_numpy(old), fresh)
+
+    def _new(self, fit: TaskFit) -> Array:
+        """The outputs of the new rows, which stand before the exemplars."""
+        assert fit.rows.y is not None
+        return fit.rows.y.numpy()[: len(fit.rows) - len(self._memory())]
 
     @staticmethod
     def _pass(fit: TaskFit, forward: Any, rows: Rows) -> Array:
@@ -164,23 +169,25 @@ class ICaRL(ContinualNetwork):
 
     def _finish(self, fit: TaskFit, objective: Objective) -> None:
         assert fit.rows.y is not None
-        y, n_new = fit.rows.y.numpy(), len(fit.rows) - len(self._memory())
+        y, new = fit.rows.y.numpy(), self._new(fit)
         Z = _unit(self._pass(fit, fit.network.features, fit.rows))
         share = self.memory_size // len(fit.outputs)
-        came = set(y[:n_new].tolist())
-        chosen, means = [], np.zeros((len(fit.outputs), Z.shape[1]), Z.dtype)
+        came = set(new.tolist())
+        chosen, means = [], np.full((len(fit.outputs), Z.shape[1]), np.nan, Z.dtype)
         for k in range(len(fit.outputs)):
             own = np.flatnonzero(y == k)  # of an old class its exemplars, in the order of choice
             own = own[herding(Z[own], share)] if k in came else own[:share]
-            means[k] = _unit(Z[own].mean(axis=0, keepdims=True))[0]
+            if len(own):  # else all its rows judge the epochs
+                means[k] = _unit(Z[own].mean(axis=0, keepdims=True))[0]
             chosen.append(own)
         places = np.concatenate(chosen)
-        fit.kept["memory_"] = Memory(raw_rows(fit.rows, places), y[places], {}, self._memory().seen + n_new)
+        fit.kept["memory_"] = Memory(raw_rows(fit.rows, places), y[places], {}, self._memory().seen + len(new))
         fit.kept["means_"] = means
 
     def _raw_outputs(self, X: Any, method: str) -> Array:
         Z = _unit(self._outputs(X, method, "features").astype(np.float64))
-        return -np.square(Z[:, None, :] - self.means_[None]).sum(axis=2)
+        squares = np.square(Z).sum(axis=1)[:, None] + np.square(self.means_.astype(np.float64)).sum(axis=1)
+        return np.nan_to_num(2 * Z @ self.means_.T - squares, nan=-np.inf)
 
 
 def _unit(Z: Array) -> Array:

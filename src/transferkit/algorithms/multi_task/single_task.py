@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from urllib.parse import quote
 
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
@@ -123,7 +124,7 @@ class SingleTask(NetworkMultiTask):
         """The network of one task, before its fit."""
         own: Training = clone(training)
         if training.folder is not None:
-            own.folder = Path(training.folder) / task
+            own.folder = Path(training.folder) / quote(task, safe=" ").replace(".", "%2E")  # a name is no path
         kind = self.kinds if isinstance(self.kinds, str) else self.kinds.get(task, "auto")
         return _Alone(self.backbone, self.head, self.dropout, kind, own, self.random_state)
 
