@@ -44,7 +44,8 @@ def run_cell(settings: Mapping[str, Any], sets: Sets, seed: int) -> dict[str, An
         ``scores`` (by name, of every epoch; empty where the method records none or goes on after its last epoch),
         ``collapsed``, ``diverged``, ``n_updates``, ``seconds`` of processor time, and ``error``, None but where it stopped.
     """
-    watch = _Watch(sets.X_test, sets.y_test, np.unique(sets.y))
+    taught = sets.yt if settings["role"] == "target-only" else sets.y
+    watch = _Watch(sets.X_test, sets.y_test, np.unique(taught))
     started = time.process_time()
     found: dict[str, Any] = {"accuracy": None, "epochs": [], "scores": {}, "collapsed": False, "diverged": False}
     with warnings.catch_warnings():

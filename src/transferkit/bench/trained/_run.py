@@ -106,7 +106,7 @@ def run_trained(
         If the data set is not on this machine.
     """
     folder = default_folder(name) if folder is None else Path(folder)
-    seeds = list(seeds)[:1] if quick else list(seeds)
+    seeds = list(dict.fromkeys(seeds))[: 1 if quick else None]  # a seed twice is no second opinion
     cells = _cells(table, methods, tasks, seeds, quick)
     if not collect:
         _run_missing(table, cells, make_folder(folder), jobs, progress)
