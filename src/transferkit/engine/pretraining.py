@@ -29,7 +29,8 @@ def pretrain(fit: MetaFit, training: Training, *, key: str, head: str = "linear"
         By classes, every class of every domain (and each of its turns) is a class of its own; by domains, a class has the rows
         of all domains.
     training : Training
-        Settings; with a folder, the checkpoints lie in "pretraining" below it.
+        Settings; with a folder, the checkpoints lie in "pretraining" below it. All rows train and the last epoch stays, whatever
+        ``validation``, ``patience`` and ``keep`` say.
     key : str
         What else makes this training the one it is, for its checkpoints.
     head : {"linear", "cosine", "mlp"}

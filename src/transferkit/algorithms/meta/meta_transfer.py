@@ -49,12 +49,12 @@ class MetaTransfer(MetaEstimator):
     n_way : int in [2, inf), default=5
         Classes of an episode, where episodes are drawn by classes.
     k_shot : int in [1, inf), default=1
-        Support rows a class of an episode; for a regression, rows.
+        Support rows a class of an episode.
     n_query : int in [1, inf), default=15
-        Query rows a class of an episode; for a regression, rows.
+        Query rows a class of an episode.
     by : {"auto", "classes", "domains"}, default="auto"
-        What a task is: a few classes of one domain, with new classes in a new task; or one domain, with the classes or numbers
-        that all have. "auto" is by domains for a regression, and for several domains with the same classes.
+        What a task is: a few classes of one domain, with new classes in a new task; or one domain, with the classes that all
+        have. "auto" is by domains for several domains with the same classes.
     rotations : bool, default=False
         Whether each class of square images rotated by 90, 180 and 270 degrees counts as a class more.
     n_episodes : int in [1, inf), default=1000
@@ -75,7 +75,7 @@ class MetaTransfer(MetaEstimator):
     training : Training, default=None
         Settings of the loop; None is ``Training()``.
     task : {"auto", "classification", "regression"}, default="auto"
-        What the labels are; "auto" is a regression for numbers with a fractional part.
+        What the labels are; a regression is refused, which is what "auto" sees in numbers with a fractional part.
     random_state : int, RandomState or None, default=None
         Of first weights and episodes.
 
