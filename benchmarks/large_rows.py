@@ -27,6 +27,7 @@ RESULT = Path(__file__).parent / "results" / "large_rows.json"
 N_COLUMNS, SMALL, SEEDS = 50, 2000, 3
 # Method, parameters of the form for many rows, those of the exact form (None: it is exact and linear already).
 RBF = {"kernel": "rbf", "n_components": 20}
+PARTS = {"approx": "minibatch", "random_state": 0}
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "tca": ("TCA", {"n_components": 20}, None),
     "jda": ("JDA", {"n_components": 20, "n_iter": 3}, None),
@@ -35,6 +36,15 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "ulsif": ("ULSIF", {"random_state": 0}, None),
     "tca_nystroem": ("TCA", {**RBF, "approx": "nystroem", "random_state": 0}, RBF),
     "jda_nystroem": ("JDA", {**RBF, "n_iter": 3, "approx": "nystroem", "random_state": 0}, {**RBF, "n_iter": 3}),
+    "bda_nystroem": ("BDA", {**RBF, "n_iter": 3, "approx": "nystroem", "random_state": 0}, {**RBF, "n_iter": 3}),
+    "meda_nystroem": ("MEDA", {"n_iter": 3, "approx": "nystroem", "random_state": 0}, {"n_iter": 3}),
+    "exact_ot_minibatch": ("ExactOT", PARTS, {}),
+    "sinkhorn_ot_minibatch": ("SinkhornOT", PARTS, {}),
+    "class_regularised_ot_minibatch": ("ClassRegularisedOT", {**PARTS, "tol": 1e-4}, {"tol": 1e-4}),
+    "unbalanced_ot_minibatch": ("UnbalancedOT", PARTS, {}),
+    "laplace_ot_minibatch": ("LaplaceOT", {**PARTS, "batch_size": 500, "tol": 0.05}, {"tol": 0.05}),
+    "linear_monge": ("LinearMonge", {}, None),
+    "sliced_ot": ("SlicedOT", {"random_state": 0}, None),
 }
 
 

@@ -444,6 +444,23 @@ def test_a_foreign_class_in_a_skops_file_is_not_built(saved):
     refused(saved, r"named in trusted\. Got \S*Foreign")
 
 
+def test_trees_are_kept_in_a_fraction_of_their_bytes(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 5)), rng.integers(0, 5, 300)
+    model = CORAL(estimator=RandomForestClassifier(5, random_state=0)).fit(X, y, target=Domain(X + 1))
+    file = transferkit.save(model, tmp_path / "m") / "CORAL.estimator_.skops"
+    with zipfile.ZipFile(file) as archive:
+        inside = sum(entry.file_size for entry in archive.infolist())
+    assert file.stat().st_size < inside / 3
+
+
+def test_few_bytes_that_become_very_many_are_refused(saved, monkeypatch):
+    monkeypatch.setattr("transferkit.store.classes._LARGE", 100)
+    monkeypatch.setattr("transferkit.store.classes._SHRINK", 1)
+    with pytest.raises(DataError, match="bytes that would become"):
+        transferkit.load(saved)
+
+
 def test_a_skops_file_that_is_none_is_refused(saved):
     path = saved / "CORAL.estimator_.skops"
     with zipfile.ZipFile(path, "w") as archive:

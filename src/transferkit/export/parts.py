@@ -109,15 +109,18 @@ class Builder:
     def _vote(self, vote: Vote, rows: str | None, width: int, place: str) -> Answer:
         graph = self.graph
         moved: dict[int, tuple[str | None, int]] = {}
-        answers = []
-        for name, member in zip(vote.names_, vote._members):
+        answers: list[Any] = [None] * len(vote._members)
+        for k in sorted(
+            range(len(answers)), key=lambda k: _is_slow(vote._members[k])
+        ):  # what cannot go is told at once
+            name, member = vote.names_[k], vote._members[k]
             own, own_width, model = rows, width, member
             if isinstance(member, TransferPipeline):  # what several members share in front is there once
                 front = member.transformer_
                 if id(front) not in moved:
                     moved[id(front)] = self._steps(front, rows, width, f"{place}[{name!r}]")
                 (own, own_width), model = moved[id(front)], member.method_
-            answers.append(self._model(model, own, own_width, f"{place}[{name!r}]"))
+            answers[k] = self._model(model, own, own_width, f"{place}[{name!r}]")
         classes = vote.classes_ if answers[0].classes is not None else None
         parts = []
         for k, (answer, share) in enumerate(zip(answers, vote.shares_.tolist())):
@@ -224,6 +227,12 @@ class Builder:
             return Answer(proba=graph.add("Sigmoid", outputs), value=yes, flat=False, labels=labels.n_outputs)
         value = graph.add("Add", graph.add("Mul", outputs, graph.constant(labels.scale)), graph.constant(labels.mean))
         return Answer(value=graph.one_row_axis(value) if labels.flat else value, flat=labels.flat)
+
+
+def _is_slow(member: Any) -> bool:
+    """Whether its conversion takes seconds: many trees."""
+    model = getattr(member, "method_", member)
+    return type(getattr(model, "estimator_", model)).__module__.startswith("sklearn.ensemble")
 
 
 def _is_network(model: Any) -> bool:

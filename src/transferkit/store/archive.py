@@ -54,7 +54,7 @@ def pack(
         raise DataError(f"{path}: is there already. Name another file, or allow it to be replaced.")
     names = sorted(read_files(folder))
     content = io.BytesIO()
-    # Uncompressed: weights hardly shrink, skops files are compressed already, and no library's version shows in the bytes.
+    # Uncompressed: weights hardly shrink, and skops files are compressed already.
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name in [MANIFEST, *names]:
             archive.writestr(zipfile.ZipInfo(name, _TIME), (folder / name).read_bytes())

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.neighbors import KNeighborsClassifier
 
-from transferkit import BDA, JDA, TCA, Domain, DomainError
+from transferkit import BDA, JDA, TCA, Domain, DomainError, ParamError
 
 
 @pytest.fixture
@@ -72,3 +72,18 @@ def test_refuses_numbers(pair):
     Xs, _, Xt, _ = pair
     with pytest.raises(DomainError, match=r"BDA\.fit: y must hold classes"):
         BDA().fit(Xs, Xs[:, 0], target=Domain(Xt))
+
+
+def test_with_all_rows_as_landmarks_the_approximation_is_exact():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    Xs = rng.normal(size=(60, 4)) + 3 * y[:, None]
+    Xt = Xs + np.array([0, 2, 0, 0])
+    few = {"approx": "nystroem", "random_state": 0}
+    common = {"n_components": 4, "kernel": "rbf", "gamma": 0.5, "n_iter": 3}
+    exact = BDA(**common).fit(Xs, y, target=Domain(Xt)).transform(Xt)
+    found = BDA(n_landmarks=1000, **common, **few).fit(Xs, y, target=Domain(Xt)).transform(Xt)
+    np.testing.assert_allclose(found * np.sign((found * exact).sum(axis=0)), exact, atol=1e-6)
+    assert BDA(n_landmarks=20, **common, **few).fit(Xs, y, target=Domain(Xt)).components_.shape == (20, 4)
+    with pytest.raises(ParamError, match="unless kernel='rbf'"):
+        BDA(**few).fit(Xs, y, target=Domain(Xt))

@@ -52,3 +52,16 @@ def test_known_labels_stand(pair):
     model = MEDA(3).fit(Xs, ys, target=Domain(Xt, yt))
     assert model.n_iter_ == 1
     assert model.score(Xt, yt) > 0.9
+
+
+def test_with_all_rows_as_landmarks_the_approximation_is_exact():
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    Xs = rng.normal(size=(80, 6)) + 2 * y[:, None] * [1, 1, 0, 0, 0, 0]
+    Xt = Xs + np.array([0, 1, 0, 0, 0, 0])
+    exact = MEDA(n_components=3).fit(Xs, y, target=Domain(Xt))
+    few = MEDA(n_components=3, approx="nystroem", n_landmarks=1000, random_state=0).fit(Xs, y, target=Domain(Xt))
+    np.testing.assert_allclose(few.predict_proba(Xt), exact.predict_proba(Xt), atol=1e-6)
+    less = MEDA(n_components=3, approx="nystroem", n_landmarks=40, random_state=0).fit(Xs, y, target=Domain(Xt))
+    assert less.coef_.shape == (40, 2)
+    assert less.score(Xt, y) > exact.score(Xt, y) - 0.05

@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.base import ESTIMATOR, FeatureTransfer, fit_inner, stack
-from ...core.constraints import Boolean, Either, Interval, Nothing, Options
-from ...core.errors import DomainError
+from ...core.constraints import Boolean, Either, Interval, Nothing, Options, RandomState
+from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.balance import conditional_share
 from ...ops.kernels import median_gamma, rbf
 from ...ops.linalg import unit_rows
 from ...ops.mmd import ComponentProblem, mmd_vectors
+from ...ops.nystroem import NystroemProblem
 
 CARD = {
     "class": "BDA",
@@ -56,12 +57,19 @@ class BDA(FeatureTransfer):
         Scale rows to length 1 before the kernel and again in the space of the components.
     n_iter : int in [1, inf), default=10
         Rounds of components and pseudo-labels.
+    approx : {None, "nystroem"}, default=None
+        ``"nystroem"`` takes the rbf kernel of all rows from that with `n_landmarks` of them: time and memory then grow with
+        the number of rows, not with its square. None is exact, and linear in the rows for the other two kernels.
+    n_landmarks : int in [1, inf), default=500
+        Rows that the approximation compares with, drawn from both domains; with as many as there are rows it is exact.
+    random_state : int, RandomState or None, default=None
+        Draws them.
     estimator : estimator, default=None
         Gives the pseudo-labels and the prediction. None is logistic regression; the paper takes the nearest neighbour.
 
     Attributes
     ----------
-    components_ : array of shape (n_features, n_components_), or (n_source + n_target, n_components_) for the rbf kernel
+    components_ : array of shape (n_features, n_components_), or (n_fit_rows, n_components_) for the rbf kernel
         What features, or kernel values with ``X_fit_``, are multiplied with.
     n_components_ : int
         Number of components kept.
@@ -69,8 +77,8 @@ class BDA(FeatureTransfer):
         The share used in the last round.
     n_iter_ : int
         Rounds made; fewer than ``n_iter`` where the pseudo-labels no longer changed, which the rest would not change.
-    X_fit_ : array of shape (n_source + n_target, n_features) or None
-        Rows that the rbf kernel compares with; None for the other kernels.
+    X_fit_ : array of shape (n_fit_rows, n_features) or None
+        Rows that the rbf kernel compares with, all of both domains or the landmarks; None for the other kernels.
     gamma_ : float or None
         Width used; None for the other kernels.
     estimator_ : estimator
@@ -83,7 +91,8 @@ class BDA(FeatureTransfer):
     Minimises ``tr(A' K ((1 - mu) M_0 + mu sum_c M_c) K A) + reg ||A||^2`` over ``A' K H K A = I``; with ``weighted=True``
     the class matrices are those of W-BDA, whose entries are weighed with the classes' shares ``P(y_s)`` and ``P(y_t)``.
     The first pseudo-labels come from the inner estimator fitted on the source rows as they are. The cost of a round is
-    O(n d^2 + d^3), and for the rbf kernel O(n^2) memory and O(n^2 n_components) time or more.
+    O(n d^2 + d^3), and for the rbf kernel O(n^2) memory and O(n^2 n_components) time or more; with
+    ``approx="nystroem"`` and m landmarks O(n m^2 + m^3).
 
     As in JDA, M_0 is weighed with the number of classes, the sum is divided by its Frobenius norm, eigenvectors have unit
     length, and rows are normalised (unless ``normalize=False``). A class that no target row has is left out. The authors'
@@ -118,6 +127,9 @@ class BDA(FeatureTransfer):
         "gamma": Either(Nothing(), Interval(float, 0, closed="neither")),
         "normalize": Boolean(),
         "n_iter": Interval(int, 1),
+        "approx": Either(Nothing(), Options("nystroem")),
+        "n_landmarks": Interval(int, 1),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
@@ -131,6 +143,9 @@ class BDA(FeatureTransfer):
         gamma: float | None = None,
         normalize: bool = True,
         n_iter: int = 10,
+        approx: str | None = None,
+        n_landmarks: int = 500,
+        random_state: Any = None,
         estimator: Any = None,
     ) -> None:
         self.mu = mu
@@ -141,6 +156,9 @@ class BDA(FeatureTransfer):
         self.gamma = gamma
         self.normalize = normalize
         self.n_iter = n_iter
+        self.approx = approx
+        self.n_landmarks = n_landmarks
+        self.random_state = random_state
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
@@ -153,8 +171,15 @@ class BDA(FeatureTransfer):
             X = unit_rows(X)
         is_rbf = self.kernel == "rbf"
         self.gamma_ = (self.gamma or median_gamma(X)) if is_rbf else None
-        self.X_fit_ = X.astype(data.Xs.dtype) if is_rbf else None
-        problem = ComponentProblem(X, self.kernel, self.gamma_)
+        problem: Any
+        if self.approx is None:
+            problem, rows = ComponentProblem(X, self.kernel, self.gamma_), X
+        else:
+            if self.gamma_ is None:
+                raise ParamError(f"BDA.fit: approx must be None unless kernel='rbf'. Got {self.approx!r}.")
+            problem = NystroemProblem(X, self.gamma_, self.n_landmarks, self.random_state)
+            rows = problem.landmarks
+        self.X_fit_ = rows.astype(data.Xs.dtype) if is_rbf else None
         Zs, Zt = np.split(X, [len(data.Xs)])
         rows_s, rows_t = Zs, Zt
         codes = np.full(len(Zt), -1)

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.base import ESTIMATOR, ProbabilityTransfer, fit_inner, stack
-from ...core.constraints import Either, Interval, Nothing
+from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.adaptation_regularization import RegularizedFit
+from ...ops.adaptation_regularization import LinearRegularizedFit, RegularizedFit
 from ...ops.balance import conditional_share
 from ...ops.geodesic_flow import flow_factor
 from ...ops.kernels import rbf
@@ -18,6 +18,7 @@ from ...ops.laplacian import cosine_graph, normalised_laplacian
 from ...ops.linalg import principal_axes, unit_rows
 from ...ops.mmd import mmd_vectors
 from ...ops.nearest_probabilities import nearest_probabilities
+from ...ops.nystroem import nystroem
 
 CARD = {
     "class": "MEDA",
@@ -59,6 +60,13 @@ class MEDA(ProbabilityTransfer):
         Neighbours of a row in the graph (p).
     n_iter : int in [1, inf), default=10
         Rounds of classifier and pseudo-labels at most.
+    approx : {None, "nystroem"}, default=None
+        ``"nystroem"`` takes the rbf kernel of all rows from that with `n_landmarks` of them: time and memory then grow with
+        the number of rows, not with its square. None is exact, in O(n^3).
+    n_landmarks : int in [1, inf), default=500
+        Rows that the approximation compares with, drawn from both domains; with as many as there are rows it is exact.
+    random_state : int, RandomState or None, default=None
+        Draws them.
     estimator : classifier, default=None
         Gives the first pseudo-labels. None is logistic regression; the paper takes the nearest neighbour.
 
@@ -66,10 +74,10 @@ class MEDA(ProbabilityTransfer):
     ----------
     components_ : array of shape (n_features, n_columns)
         L with ``G = L L'``, G the geodesic flow kernel: rows are multiplied with it and scaled to length 1.
-    coef_ : array of shape (n_source + n_target, n_classes)
+    coef_ : array of shape (n_fit_rows, n_classes)
         What kernel values with ``X_fit_`` are multiplied with.
-    X_fit_ : array of shape (n_source + n_target, n_columns)
-        The mapped rows of the fit.
+    X_fit_ : array of shape (n_fit_rows, n_columns)
+        The mapped rows of the fit, or the landmarks among them.
     mu_ : float
         The share used in the last round.
     n_iter_ : int
@@ -83,6 +91,7 @@ class MEDA(ProbabilityTransfer):
     mu) M_0 + mu sum_c M_c`` divided by its Frobenius norm, K the Gaussian kernel ``exp(-|x - y|^2 / 2)`` of the mapped
     rows, L the normalised Laplacian of their cosine graph: ``B = ((E + discrepancy M + manifold L) K + reg I)^(-1) E Y``.
     What stays from round to round is factorised once, O(n^3); M is taken in by Woodbury's formula in O(n^2).
+    With ``approx="nystroem"`` and m landmarks it is solved exactly for the approximate kernel, in O(n m^2 + m^3).
 
     ``mu = d_c / (d_m + d_c)`` from A-distances of the domains and, on average, of their classes. The paper sums the classes
     where the authors' code takes the mean, as we do; the code also compares every source class with the first target class,
@@ -113,6 +122,9 @@ class MEDA(ProbabilityTransfer):
         "manifold": Interval(float, 0),
         "n_neighbors": Interval(int, 1),
         "n_iter": Interval(int, 1),
+        "approx": Either(Nothing(), Options("nystroem")),
+        "n_landmarks": Interval(int, 1),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
@@ -125,6 +137,9 @@ class MEDA(ProbabilityTransfer):
         manifold: float = 1.0,
         n_neighbors: int = 10,
         n_iter: int = 10,
+        approx: str | None = None,
+        n_landmarks: int = 500,
+        random_state: Any = None,
         estimator: Any = None,
     ) -> None:
         self.n_components = n_components
@@ -134,6 +149,9 @@ class MEDA(ProbabilityTransfer):
         self.manifold = manifold
         self.n_neighbors = n_neighbors
         self.n_iter = n_iter
+        self.approx = approx
+        self.n_landmarks = n_landmarks
+        self.random_state = random_state
         self.estimator = estimator
 
     def _fit(self, data: TransferData) -> None:
@@ -145,8 +163,12 @@ class MEDA(ProbabilityTransfer):
         X, n_source = unit_rows(mapped), len(data.Xs)
         labelled = np.concatenate([np.ones(n_source, dtype=bool), data.known])
         L = normalised_laplacian(cosine_graph(X, self.n_neighbors)) if self.manifold > 0 else None
-        K = rbf(X, X, _GAMMA)
-        problem = RegularizedFit(K, labelled, L, self.reg, self.manifold)
+        rows, root = (X, None) if self.approx is None else nystroem(X, _GAMMA, self.n_landmarks, self.random_state)
+        K = rbf(X, rows, _GAMMA)  # or its columns of the landmarks, with the features that stand for the kernel
+        if root is not None:
+            K = K @ root
+        solver = RegularizedFit if root is None else LinearRegularizedFit
+        problem = solver(K, labelled, L, self.reg, self.manifold)
         codes = np.zeros(len(data.Xt), dtype=np.intp)
         codes[data.known] = data.codes_t
         if not data.known.all():
@@ -163,7 +185,8 @@ class MEDA(ProbabilityTransfer):
             if (relabelled == codes).all():
                 break
             codes = relabelled
-        self.coef_, self.X_fit_ = coef.astype(data.Xs.dtype), X.astype(data.Xs.dtype)
+        coef = coef if root is None else root @ coef
+        self.coef_, self.X_fit_ = coef.astype(data.Xs.dtype), rows.astype(data.Xs.dtype)
 
     def _proba(self, X: Array) -> Array:
         return nearest_probabilities(rbf(unit_rows(X @ self.components_), self.X_fit_, _GAMMA) @ self.coef_)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...core.base import ESTIMATOR, FeatureTransfer
-from ...core.constraints import Either, Interval, Nothing, Options
+from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.transport import EntropicPlan, barycentric, displace, sinkhorn, transport_cost
+from ...ops.transport_parts import transport_parts
 
 CARD = {
     "class": "ClassRegularisedOT",
@@ -62,6 +62,13 @@ class ClassRegularisedOT(FeatureTransfer):
     tol : float in (0, inf), default=1e-5
         Stops when a step moves less than this share of the mass; marginals are met to the same L1 distance. A
         `TransferWarning` says so where `max_iter` was reached before.
+    approx : {None, "minibatch"}, default=None
+        ``"minibatch"`` deals the rows of both domains into parts and seeks the plan of each by itself: time and memory then
+        grow with the number of rows, not with its square. None is one plan over all rows.
+    batch_size : int in [2, inf), default=1000
+        Rows of the larger domain in a part, about; with as many as there are it is the whole plan.
+    random_state : int, RandomState or None, default=None
+        Deals the rows.
     estimator : estimator, default=None
         Fitted on the moved source. None is logistic regression.
 
@@ -122,6 +129,9 @@ class ClassRegularisedOT(FeatureTransfer):
         "max_iter": Interval(int, 1),
         "max_inner_iter": Interval(int, 1),
         "tol": Interval(float, 0, closed="neither"),
+        "approx": Either(Nothing(), Options("minibatch")),
+        "batch_size": Interval(int, 2),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
@@ -135,6 +145,9 @@ class ClassRegularisedOT(FeatureTransfer):
         max_iter: int = 200,
         max_inner_iter: int = 2000,
         tol: float = 1e-5,
+        approx: str | None = None,
+        batch_size: int = 1000,
+        random_state: Any = None,
         estimator: Any = None,
     ) -> None:
         self.reg = reg
@@ -145,35 +158,44 @@ class ClassRegularisedOT(FeatureTransfer):
         self.max_iter = max_iter
         self.max_inner_iter = max_inner_iter
         self.tol = tol
+        self.approx = approx
+        self.batch_size = batch_size
+        self.random_state = random_state
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
         if data.classes is None:
             raise DomainError("ClassRegularisedOT.fit: y must hold classes. Unknown label type: continuous.")
-        cost = transport_cost(data, self.norm, self.limit_max)
-        members = (data.codes == np.arange(len(data.classes))[:, None]).astype(np.float64)
-        step = self._lp_l1_step if self.penalty == "lp_l1" else self._l1_l2_step
-        found = self._iterate(cost, step, members, data.codes)
-        self.class_mass_ = members @ found.plan
-        self.class_mass_ /= self.class_mass_.sum(axis=0)
-        self.rows_, self.images_ = data.Xs, barycentric(found.plan, data.Xt)
-        return self.images_
-
-    def _iterate(self, cost: Array, step: Callable[..., EntropicPlan], members: Array, codes: Array) -> EntropicPlan:
-        found = sinkhorn(cost, self.reg, max_iter=self.max_inner_iter, tol=self.tol)
-        self.n_iter_, moved = 1, np.inf
-        while self.reg_class > 0 and moved > self.tol and self.n_iter_ < self.max_iter:
-            last, found = found, step(cost, found, members, codes)
-            moved = float(np.abs(found.plan - last.plan).sum()) / 2
-            self.n_iter_ += 1
-        if not found.error <= self.tol or (self.reg_class > 0 and moved > self.tol):
+        n_classes = len(data.classes)
+        self.class_mass_ = np.empty((n_classes, len(data.Xt)))
+        self.rows_, self.images_, self.n_iter_ = data.Xs, np.empty_like(data.Xs), 0
+        moved = error = 0.0
+        for s, t, part in transport_parts(data, self.approx, self.batch_size, self.random_state):
+            members = (part.codes == np.arange(n_classes)[:, None]).astype(np.float64)
+            found, n_iter, last = self._iterate(transport_cost(part, self.norm, self.limit_max), members, part.codes)
+            mass = members @ found.plan
+            self.class_mass_[:, t] = mass / mass.sum(axis=0)
+            self.images_[s] = barycentric(found.plan, part.Xt)
+            self.n_iter_, moved, error = max(self.n_iter_, n_iter), max(moved, last), max(error, found.error)
+        if not error <= self.tol or moved > self.tol:
             warnings.warn(
                 f"ClassRegularisedOT.fit: max_iter, max_inner_iter or reg must be larger to reach tol={self.tol:g}. Got a"
-                f" last step of {moved:.2g} and a marginal error of {found.error:.2g}, after {self.n_iter_} problems.",
+                f" last step of {moved:.2g} and a marginal error of {error:.2g}, after {self.n_iter_} problems.",
                 TransferWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
-        return found
+        return self.images_
+
+    def _iterate(self, cost: Array, members: Array, codes: Array) -> tuple[EntropicPlan, int, float]:
+        """The last problem's plan, the number of problems, and the share of the mass that the last step moved."""
+        step = self._lp_l1_step if self.penalty == "lp_l1" else self._l1_l2_step
+        found = sinkhorn(cost, self.reg, max_iter=self.max_inner_iter, tol=self.tol)
+        n_iter, moved = 1, np.inf if self.reg_class > 0 else 0.0
+        while moved > self.tol and n_iter < self.max_iter:
+            last, found = found, step(cost, found, members, codes)
+            moved = float(np.abs(found.plan - last.plan).sum()) / 2
+            n_iter += 1
+        return found, n_iter, moved
 
     def _lp_l1_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
         slope = 0.5 * (members @ found.plan + _SMOOTHING) ** -0.5

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from scipy import sparse
+
 from ...core.base import ESTIMATOR, FeatureTransfer
-from ...core.constraints import Interval
+from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.transport import barycentric, displace, exact_plan, transport_cost
+from ...ops.transport_parts import join_plans, transport_parts
 
 CARD = {
     "class": "ExactOT",
@@ -37,6 +40,13 @@ class ExactOT(FeatureTransfer):
         the largest cost. It is finite so that a plan always exists.
     max_pivots : int in [1, inf), default=1_000_000
         Pivots of the network simplex at most; a `ParamError` says so where they were not enough. It bounds the time.
+    approx : {None, "minibatch"}, default=None
+        ``"minibatch"`` deals the rows of both domains into parts and seeks the plan of each by itself: time and memory then
+        grow with the number of rows, not with its square. None is one plan over all rows.
+    batch_size : int in [2, inf), default=1000
+        Rows of the larger domain in a part, about; with as many as there are it is the whole plan.
+    random_state : int, RandomState or None, default=None
+        Deals the rows.
     estimator : estimator, default=None
         Fitted on the moved source. None is logistic regression for classes and ridge regression for numbers.
 
@@ -44,7 +54,7 @@ class ExactOT(FeatureTransfer):
     ----------
     coupling_ : CSR matrix of shape (n_source, n_target)
         The plan: the mass that goes from each source row to each target row. Rows sum to ``1 / n_source``, columns to
-        ``1 / n_target``.
+        ``1 / n_target``, with `approx` about.
     rows_ : array of shape (n_source, n_features)
         The source rows of the fit.
     images_ : array of shape (n_source, n_features)
@@ -62,7 +72,7 @@ class ExactOT(FeatureTransfer):
     through prohibitive costs and through the inner fit. Target rows are left as they are.
 
     Time grows about as n^3 and memory as three arrays of n_source x n_target doubles: 1000 rows a side take a fraction
-    of a second, 10,000 take minutes and 2.4 GB.
+    of a second, 10,000 take minutes and 2.4 GB. ``approx="minibatch"`` is linear in the rows.
 
     References
     ----------
@@ -84,24 +94,43 @@ class ExactOT(FeatureTransfer):
     _constraints: ClassVar = {
         "limit_max": Interval(float, 1),
         "max_pivots": Interval(int, 1),
+        "approx": Either(Nothing(), Options("minibatch")),
+        "batch_size": Interval(int, 2),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
-    def __init__(self, limit_max: float = 10.0, max_pivots: int = 1_000_000, estimator: Any = None) -> None:
+    def __init__(
+        self,
+        limit_max: float = 10.0,
+        max_pivots: int = 1_000_000,
+        approx: str | None = None,
+        batch_size: int = 1000,
+        random_state: Any = None,
+        estimator: Any = None,
+    ) -> None:
         self.limit_max = limit_max
         self.max_pivots = max_pivots
+        self.approx = approx
+        self.batch_size = batch_size
+        self.random_state = random_state
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
+        parts = transport_parts(data, self.approx, self.batch_size, self.random_state)
+        plans = [self._plan(part) for _, _, part in parts]
+        self.coupling_ = join_plans(parts, plans, (len(data.Xs), len(data.Xt)))
+        self.rows_, self.images_ = data.Xs, barycentric(self.coupling_, data.Xt)
+        return self.images_
+
+    def _plan(self, data: TransferData) -> sparse.csr_matrix:
         # The cheapest plan does not depend on the cost's unit; the solver's tolerances do.
-        cost = transport_cost(data, "max", self.limit_max)
-        self.coupling_, optimal = exact_plan(cost, self.max_pivots)
+        plan, optimal = exact_plan(transport_cost(data, "max", self.limit_max), self.max_pivots)
         if not optimal:
             raise ParamError(
                 f"ExactOT.fit: max_pivots must be larger for {len(data.Xs)} by {len(data.Xt)} rows. Got {self.max_pivots}."
             )
-        self.rows_, self.images_ = data.Xs, barycentric(self.coupling_, data.Xt)
-        return self.images_
+        return plan
 
     def _map(self, X: Array, domain: str) -> Array:
         return X if domain == "target" else displace(X, self.rows_, self.images_)

@@ -10,12 +10,13 @@ from scipy import sparse
 from sklearn.neighbors import kneighbors_graph
 
 from ...core.base import ESTIMATOR, FeatureTransfer
-from ...core.constraints import Boolean, Interval, Options
+from ...core.constraints import Boolean, Either, Interval, Nothing, Options, RandomState
 from ...core.errors import ParamError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.transport import barycentric, displace, transport_cost
-from ...ops.transport_quadratic import Pull, quadratic_plan
+from ...ops.transport_parts import join_plans, transport_parts
+from ...ops.transport_quadratic import Pull, QuadraticPlan, quadratic_plan
 
 CARD = {
     "class": "LaplaceOT",
@@ -62,6 +63,13 @@ class LaplaceOT(FeatureTransfer):
     tol : float in (0, inf), default=0.01
         Stops when the objective is within this share of its minimum. A `TransferWarning` says so where `max_iter` was
         reached before.
+    approx : {None, "minibatch"}, default=None
+        ``"minibatch"`` deals the rows of both domains into parts and seeks the plan of each by itself, with neighbours among
+        the rows of the part: time and memory then grow with the number of rows. None is one plan over all rows.
+    batch_size : int in [2, inf), default=1000
+        Rows of the larger domain in a part, about; with as many as there are it is the whole plan.
+    random_state : int, RandomState or None, default=None
+        Deals the rows.
     estimator : estimator, default=None
         Fitted on the moved source. None is logistic regression for classes and ridge regression for numbers.
 
@@ -120,6 +128,9 @@ class LaplaceOT(FeatureTransfer):
         "max_iter": Interval(int, 1),
         "max_pivots": Interval(int, 1),
         "tol": Interval(float, 0, closed="neither"),
+        "approx": Either(Nothing(), Options("minibatch")),
+        "batch_size": Interval(int, 2),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
@@ -134,6 +145,9 @@ class LaplaceOT(FeatureTransfer):
         max_iter: int = 100,
         max_pivots: int = 1_000_000,
         tol: float = 0.01,
+        approx: str | None = None,
+        batch_size: int = 1000,
+        random_state: Any = None,
         estimator: Any = None,
     ) -> None:
         self.reg = reg
@@ -145,9 +159,30 @@ class LaplaceOT(FeatureTransfer):
         self.max_iter = max_iter
         self.max_pivots = max_pivots
         self.tol = tol
+        self.approx = approx
+        self.batch_size = batch_size
+        self.random_state = random_state
         self.estimator = estimator
 
     def _fit_map(self, data: TransferData) -> Array:
+        parts = transport_parts(data, self.approx, self.batch_size, self.random_state)
+        found = [self._plan(part) for _, _, part in parts]
+        self.coupling_ = join_plans(parts, [one.plan for one in found], (len(data.Xs), len(data.Xt)))
+        shares = np.array([len(s) for s, _, _ in parts]) / len(data.Xs)
+        self.value_, self.gap_ = (float(shares @ [getattr(one, name) for one in found]) for name in ("value", "gap"))
+        self.n_iter_ = max(one.n_iter for one in found)
+        # A value at the level of rounding has no relative precision.
+        if self.gap_ > self.tol * self.value_ + 1e-12:
+            warnings.warn(
+                f"LaplaceOT.fit: max_iter must be larger to reach tol={self.tol:g}. Got a gap of"
+                f" {self.gap_:.2g} to the minimum at a value of {self.value_:.2g}, after {self.n_iter_} programmes.",
+                TransferWarning,
+                stacklevel=3,
+            )
+        self.rows_, self.images_ = data.Xs, barycentric(self.coupling_, data.Xt)
+        return self.images_
+
+    def _plan(self, data: TransferData) -> QuadraticPlan:
         cost = transport_cost(data, None, self.limit_max)
         unit = float(cost.max()) or 1.0  # the solver's tolerances have a unit, the plan has not
         codes = data.codes if self.same_class and data.classes is not None else None
@@ -167,17 +202,7 @@ class LaplaceOT(FeatureTransfer):
             raise ParamError(
                 f"LaplaceOT.fit: max_pivots must be larger for {len(Xs)} by {len(Xt)} rows. Got {self.max_pivots}."
             )
-        self.coupling_, self.value_, self.gap_, self.n_iter_ = found.plan, found.value, found.gap, found.n_iter
-        # A value at the level of rounding has no relative precision.
-        if self.gap_ > self.tol * self.value_ + 1e-12:
-            warnings.warn(
-                f"LaplaceOT.fit: max_iter must be larger to reach tol={self.tol:g}. Got a gap of"
-                f" {self.gap_:.2g} to the minimum at a value of {self.value_:.2g}, after {self.n_iter_} programmes.",
-                TransferWarning,
-                stacklevel=3,
-            )
-        self.rows_, self.images_ = data.Xs, barycentric(found.plan, data.Xt)
-        return self.images_
+        return found
 
     def _pull(self, X: Array, codes: Array | None, weight: float) -> Pull | None:
         """The quadratic form of one domain's images; None where it is 0."""

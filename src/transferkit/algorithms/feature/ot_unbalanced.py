@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...core.base import ESTIMATOR, FeatureTransfer, fit_inner, stack
-from ...core.constraints import Boolean, Either, Interval, Nothing, Options
+from ...core.constraints import Boolean, Either, Interval, Nothing, Options, RandomState
 from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_transfer
 from ...ops.transport import displace, transport_cost
+from ...ops.transport_parts import transport_parts
 from ...ops.transport_relaxed import partial_plan, unbalanced_plan
 
 CARD = {
@@ -61,6 +62,13 @@ class UnbalancedOT(FeatureTransfer):
     tol : float in (0, inf), default=1e-5
         The scaling stops when no scaling changes by more than this share. A `TransferWarning` says so where `max_iter` was
         reached before.
+    approx : {None, "minibatch"}, default=None
+        ``"minibatch"`` deals the rows of both domains into parts and seeks the plan of each by itself: time and memory then
+        grow with the number of rows, not with its square. None is one plan over all rows.
+    batch_size : int in [2, inf), default=1000
+        Rows of the larger domain in a part, about; with as many as there are it is the whole plan.
+    random_state : int, RandomState or None, default=None
+        Deals the rows.
     estimator : estimator, default=None
         Fitted on the moved source. None is logistic regression for classes and ridge regression for numbers.
 
@@ -125,6 +133,9 @@ class UnbalancedOT(FeatureTransfer):
         "limit_max": Interval(float, 1),
         "max_iter": Interval(int, 1),
         "tol": Interval(float, 0, closed="neither"),
+        "approx": Either(Nothing(), Options("minibatch")),
+        "batch_size": Interval(int, 2),
+        "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
 
@@ -139,6 +150,9 @@ class UnbalancedOT(FeatureTransfer):
         limit_max: float = 10.0,
         max_iter: int = 2000,
         tol: float = 1e-5,
+        approx: str | None = None,
+        batch_size: int = 1000,
+        random_state: Any = None,
         estimator: Any = None,
     ) -> None:
         self.reg = reg
@@ -150,6 +164,9 @@ class UnbalancedOT(FeatureTransfer):
         self.limit_max = limit_max
         self.max_iter = max_iter
         self.tol = tol
+        self.approx = approx
+        self.batch_size = batch_size
+        self.random_state = random_state
         self.estimator = estimator
 
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
@@ -170,20 +187,23 @@ class UnbalancedOT(FeatureTransfer):
     fit.__doc__ = FeatureTransfer.fit.__doc__
 
     def _fit_map(self, data: TransferData) -> Array:
-        cost = transport_cost(data, self.norm, self.limit_max)
         solve, price = (unbalanced_plan, self.reg_marginal) if self.relax == "kl" else (partial_plan, self.mass)
-        found = solve(cost, self.reg, price, max_iter=self.max_iter, tol=self.tol)
-        if not found.error <= self.tol:
+        self.mass_source_, self.mass_target_ = np.empty(len(data.Xs)), np.empty(len(data.Xt))
+        self.rows_, self.images_, self.n_iter_, error = data.Xs, np.empty_like(data.Xs), 0, 0.0
+        for s, t, part in transport_parts(data, self.approx, self.batch_size, self.random_state):
+            cost = transport_cost(part, self.norm, self.limit_max)
+            found = solve(cost, self.reg, price, max_iter=self.max_iter, tol=self.tol)
+            self.mass_source_[s] = len(s) * found.plan.sum(axis=1)
+            self.mass_target_[t] = len(t) * found.plan.sum(axis=0)
+            self.images_[s] = found.rows @ part.Xt
+            self.n_iter_, error = max(self.n_iter_, found.n_iter), max(error, found.error)
+        if not error <= self.tol:
             warnings.warn(
                 f"UnbalancedOT.fit: max_iter or reg must be larger to reach tol={self.tol:g}."
-                f" Got a change of {found.error:.2g} after {found.n_iter} iterations.",
+                f" Got a change of {error:.2g} after {self.n_iter_} iterations.",
                 TransferWarning,
                 stacklevel=3,
             )
-        self.mass_source_ = len(data.Xs) * found.plan.sum(axis=1)
-        self.mass_target_ = len(data.Xt) * found.plan.sum(axis=0)
-        self.n_iter_ = found.n_iter
-        self.rows_, self.images_ = data.Xs, (found.rows @ data.Xt).astype(data.Xt.dtype, copy=False)
         return self.images_
 
     def _map(self, X: Array, domain: str) -> Array:
