@@ -19,7 +19,7 @@ def facts(a, b, known=None, names=None, seed=0):
     prepared = Prepared.of_arrays(Domain(np.arange(6.0)[:, None], np.repeat(CLASSES, 2)), target)
     prepared = replace(prepared, names=names)
     proba = [np.where(np.arange(3) == y[:, None], 0.8, 0.1) for y in (a, b)]
-    return disputed_facts(*proba, CLASSES, prepared, seed)
+    return disputed_facts(*proba, CLASSES, prepared, seed, 0.1)
 
 
 def test_changes_are_counted_and_rows_named():

@@ -192,7 +192,7 @@ def pair(n_disputed, n=20):
     """Source-only says a, the proposal b on the first rows."""
     anchor, proposal = Says(np.zeros(n, int)), Says((np.arange(n) < n_disputed).astype(int))
     prepared = Prepared.of_arrays(Domain(np.zeros((4, 1)), np.array(["a", "b"] * 2)), Domain(np.zeros((n, 1))))
-    disputed = disputed_facts(anchor.predict_proba(0), proposal.predict_proba(0), anchor.classes_, prepared, 0)
+    disputed = disputed_facts(anchor.predict_proba(0), proposal.predict_proba(0), anchor.classes_, prepared, 0, 0.1)
     guard = {
         "selector": "evidence", "rule": "", "checks": [], "adapted": False, "state": "ambiguous", "disputed": disputed,
     }  # fmt: skip

@@ -1,8 +1,8 @@
 """Does the guard keep what it promises? More than 300 real tasks, every candidate of the portfolio, every rule beside it.
 
 `tasks` draws them, `record` fits the portfolio and keeps what each candidate says, `judge` keeps what every rule would have
-done, `refits` what selectors that fit the candidates again do on a part of the tasks, `summary` counts. Records outlive a run:
-what is there is not fitted again.
+done, `refits` what selectors that fit the candidates again do on a part of the tasks, `asked` what labels of rows in dispute
+settle between two classes, `summary` counts. Records outlive a run: what is there is not fitted again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ...core.errors import ParamError
+from .asked import asked
 from .domains import Missing, domains
 from .judge import judge
 from .record import fit_task
@@ -98,5 +99,5 @@ def run(
 
 def _one(task: Task, folder: Path, again: bool) -> dict[str, Any]:
     path = fit_task(task, folder)
-    row = judge(path)
+    row = {**judge(path), "asked": asked(path)}
     return {**row, "refits": judged_again(path)} if again else row

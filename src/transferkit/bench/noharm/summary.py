@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core.protocols import Array
 from ...pipeline.guard.decide import LIMITS
+from .asked import BUDGETS, settled
 from .estimate import expectations
 from .judge import MORE_SHOTS, SELECTORS
 from .refits import JUDGED, REFITTED, SETTINGS
@@ -77,6 +78,18 @@ def summarise(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> 
     add_few("two classes, 3 labels a class", two, [r["few"] for r in two])
     for shots in MORE_SHOTS:
         add_few(f"two classes, {shots} labels a class", two, [r["more"][str(shots)] for r in two])
+    for taught, most in BUDGETS:
+        draws = [[d for d in r["asked"] if d["taught"] == taught] for r in two]
+        found = [settled(own, most) for own in draws]
+        own = np.repeat([r["group"] for r in two], [len(gain) for gain, _, _ in found])
+        name = f"two classes, {taught} labels that teach, at most {most} of rows in dispute"
+        table[name] = line(*(np.concatenate(part) for part in list(zip(*found))[:2]), own)
+        table[name]["labels_asked"] = round(float(np.concatenate([n for _, _, n in found]).mean()), 1)
+    votes = [settled([_disputed(r)], BUDGETS[-1][1], "nothing") for r in two]
+    table[f"two classes, vote, at most {BUDGETS[-1][1]} labels of rows in dispute"] = line(
+        *(np.concatenate(part) for part in list(zip(*votes))[:2]),
+        np.repeat([r["group"] for r in two], [len(gain) for gain, _, _ in votes]),
+    )
     families = {}
     for family in sorted({r["family"] for r in rows}):
         own = np.array([r["family"] == family for r in rows])
@@ -114,6 +127,14 @@ def summarise(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> 
             for k, r in enumerate(rows)
         ],
     }  # fmt: skip
+
+
+def _disputed(row: Mapping[str, Any]) -> dict[str, float]:
+    """Wins and losses of the vote on the rows where it differs from source-only: one of both is right, of two classes."""
+    n, gain = row["n_target"], row["vote"] - row["anchor"]
+    disputed = round(row["evidence"]["disputed"] * n)
+    wins = round((disputed + gain * n) / 2)
+    return {"wins": wins, "losses": disputed - wins, "gain": gain, "oracle": max(0.0, row["oracle"] - row["anchor"])}
 
 
 def _part(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

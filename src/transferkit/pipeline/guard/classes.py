@@ -20,7 +20,7 @@ from ..train import Trained
 from .choice import Choice, ensemble, facts_of_choice
 from .consensus import Proposal
 from .decide import LIMITS, Decision, Mode, decide
-from .disputed import disputed_facts
+from .disputed import disputed_facts, level_of
 from .expected import ANCHOR, VOTE, expectation_features
 from .measure import Ballots, Evidence, look, measure
 
@@ -98,7 +98,7 @@ def by_evidence(
         state=decision.state, mode=mode, evidence=asdict(evidence), limits=asdict(LIMITS),
         weights=dict(sorted(weights.items(), key=lambda w: -w[1])),
         readings=_readings(evidence, decision, mode),
-        disputed=disputed_facts(ballots.probas[0], after, classes, prepared, seed),
+        disputed=disputed_facts(ballots.probas[0], after, classes, prepared, seed, level_of(mode)),
     )  # fmt: skip
     known = np.array([k for k, t in enumerate(fitted) if is_tried(t.candidate.card)])
     usual = one is None and given is None and len(known) == len(fitted)

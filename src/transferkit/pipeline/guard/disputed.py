@@ -11,14 +11,25 @@ from ...ops.paired_test import labels_needed, rows_to_label
 from ..prepare import Prepared
 from ..strict_json import plain
 
-__all__ = ["ALPHA", "disputed_facts", "rows_to_ask"]
+__all__ = ["disputed_facts", "level_of", "rows_to_ask"]
 
 MOST_ASKED = 40
-ALPHA = 0.10  # chance that labels settle it the wrong way, however often one looks
+FEW_LABELS = "few labels"  # the mode in which labels are learned from, too
 GUESSED_WIN_RATE = 0.8  # of decided rows; what labels_needed is asked for
 
 
-def disputed_facts(before: Array, after: Array, classes: Array, prepared: Prepared, seed: int) -> dict[str, Any]:
+def level_of(mode: str) -> float:
+    """Largest chance that labels of disputed rows settle it the wrong way, however often one looks.
+
+    On 129 real tasks of two classes, a loss of more than a point came through in 0.1 % of the cases at 0.1 where the proposal
+    was the vote; where it had learned from 20 to 100 labels, in 0.3 to 0.5 % at 0.1 and in at most 0.2 % at 0.05.
+    """
+    return 0.05 if mode == FEW_LABELS else 0.10
+
+
+def disputed_facts(
+    before: Array, after: Array, classes: Array, prepared: Prepared, seed: int, level: float
+) -> dict[str, Any]:
     """Counts of changes from class to class, and rows to label in the order in which they should be.
 
     Parameters
@@ -30,9 +41,11 @@ def disputed_facts(before: Array, after: Array, classes: Array, prepared: Prepar
         For the rows' names.
     seed : int
         The order is drawn: a test after each label is valid only for rows drawn at random from those in dispute.
+    level : float
+        What labels must settle it at.
     """
-    a, b = before.argmax(axis=1), after.argmax(axis=1)
-    rows = np.flatnonzero(a != b)
+    a, b, free = before.argmax(axis=1), after.argmax(axis=1), ~prepared.target.mask
+    rows = np.flatnonzero((a != b) & free)
     if not len(rows):
         return {"n": 0, "share": 0.0, "changes": [], "label_next": [], "labels_needed": 0}
     pairs, counts = np.unique(np.column_stack([a[rows], b[rows]]), axis=0, return_counts=True)
@@ -40,9 +53,9 @@ def disputed_facts(before: Array, after: Array, classes: Array, prepared: Prepar
     return plain(
         {
             "n": len(rows),
-            "share": len(rows) / len(a),
+            "share": len(rows) / int(free.sum()),
             "changes": [{"from": classes[pairs[k, 0]], "to": classes[pairs[k, 1]], "n": counts[k]} for k in order],
-            "labels_needed": min(len(rows), int(np.ceil(labels_needed(GUESSED_WIN_RATE, alpha=ALPHA)))),
+            "labels_needed": min(len(rows), int(np.ceil(labels_needed(GUESSED_WIN_RATE, alpha=level)))),
             "label_next": rows_to_ask(before, after, classes, prepared, seed),
         }
     )

@@ -18,9 +18,9 @@ from ..prepare import Prepared
 from ..task import class_of
 from ..train import Trained
 from .choice import Choice, facts_of_choice
-from .disputed import ALPHA, rows_to_ask
+from .disputed import level_of, rows_to_ask
 
-__all__ = ["ALPHA", "check_labels", "label_sheet", "merge_labels", "settle", "write_labels"]
+__all__ = ["check_labels", "label_sheet", "merge_labels", "settle", "write_labels"]
 
 
 def label_sheet(guard: Mapping[str, Any]) -> str | None:
@@ -100,10 +100,12 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     """Let labels of disputed rows decide between source-only and the proposal.
 
     A test that may be looked at after every label: rows were drawn at random from those in dispute, and the chance of ever
-    settling it wrongly is at most 10 %. It is settled for certain where the rows in dispute that have no label yet could not
-    turn it. Where it stays open, the choice made without labels stands, and the rows to label next go on in the order that
-    `seed` drew.
+    settling it wrongly is at most that of `level_of`. It is settled for certain where the rows in dispute that have no label
+    yet could not turn it. Where it stays open, the choice made without labels stands, and the rows to label next go on in the
+    order that `seed` drew.
     """
+    if not choice.guard.get("disputed"):
+        raise DataError("labels: must answer what a run asked for. Got a run without rows in dispute.")
     classes = check_labels(labels, prepared)
     rows = np.array(sorted(labels))
     truth = np.array([classes[labels[i]] for i in rows])
@@ -111,8 +113,11 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     asked = before[rows] != after[rows]
     wins = int((after[rows][asked] == truth[asked]).sum())
     losses = int((before[rows][asked] == truth[asked]).sum())
-    n, n_disputed = int(asked.sum()), int((before != after).sum())
-    settled = verdict(wins, losses, alpha=ALPHA, n_left=n_disputed - n) if n else "open"
+    free = ~prepared.target.mask  # of rows whose label was learned from nothing can be asked
+    n, n_disputed = int(asked.sum()), int((before != after)[free].sum())
+    settled = (
+        verdict(wins, losses, alpha=level_of(choice.guard.get("mode", "")), n_left=n_disputed - n) if n else "open"
+    )
     end = {"better": "enough to settle it", "worse": "enough to refuse it", "open": "not enough to settle it"}[settled]
     says = f"Of {n} labelled rows in dispute the proposal is right on {wins}, source-only on {losses}: {end}."
     check = finding("labels", wins - losses, None, settled == "better", says)
@@ -130,7 +135,7 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
         "readings": guard.get("readings", []) if settled == "open" else [],
         "labels": {
             "n": n, "wins": wins, "losses": losses, "settled": settled,
-            "gain": list(gain_interval(wins, losses, n - wins - losses, n_disputed, len(before))),
+            "gain": list(gain_interval(wins, losses, n - wins - losses, n_disputed, int(free.sum()))),
         },
     }  # fmt: skip
     checks = [*guard["checks"], check] if settled == "open" else [check, *guard["checks"]]
