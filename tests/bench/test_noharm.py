@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from transferkit.bench import noharm
-from transferkit.bench.noharm import refits, rules, summary
+from transferkit.bench.noharm import asked, refits, rules, summary
 from transferkit.bench.noharm.answers import Answers
 from transferkit.bench.noharm.judge import judge
 from transferkit.bench.noharm.record import fit_task, read_record
@@ -166,3 +166,29 @@ def test_a_selector_that_cannot_score_a_candidate_says_why(wine, monkeypatch) ->
     picks, lost = _picks(read_record(wine))
     assert "entropy" not in picks
     assert "not today" in lost["entropy"]
+
+
+def test_labels_of_rows_in_dispute_settle_it_at_the_level() -> None:
+    draw = {"taught": 20, "wins": 30, "losses": 0, "n": 100, "gain": 0.3, "oracle": 0.4}
+    gain, best, n = asked.settled([draw], 50)
+    assert set(gain) == {0.3}
+    assert set(best) == {0.4}
+    assert set(n) == {7}, "seven wins in a row are evidence of 20 to 1"
+    gain, _, n = asked.settled([{**draw, "wins": 0, "losses": 30, "gain": -0.3}], 50)
+    assert set(gain) == {0.0}
+    assert set(n) == {7}
+    gain, _, n = asked.settled([{**draw, "wins": 15, "losses": 15, "gain": 0.0}], 10)
+    assert set(n) <= set(range(7, 11))
+    assert set(asked.settled([{**draw, "wins": 2}], 50)[2]) == {2}, "what is left could not turn it"
+    assert all(len(part) == 0 for part in asked.settled([], 50))
+
+
+def test_what_labels_would_show_is_kept_beside_the_record(tmp_path) -> None:
+    task = next(t for t in tasks() if t.name == "tables: breast_cancer, biased sample 0")
+    path = fit_task(task, tmp_path)
+    found = asked.labels_asked(path)
+    assert [d["taught"] for d in found] == [20, 20, 50, 50]
+    for draw in found:
+        assert draw["gain"] == pytest.approx((draw["wins"] - draw["losses"]) / draw["n"], abs=1e-4)
+        assert draw["oracle"] >= 0
+    assert asked.labels_asked(path) == found

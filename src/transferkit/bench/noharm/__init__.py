@@ -15,7 +15,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ...core.errors import ParamError
-from .asked import asked
+from .asked import labels_asked
 from .domains import Missing, domains
 from .judge import judge
 from .record import fit_task
@@ -99,5 +99,5 @@ def run(
 
 def _one(task: Task, folder: Path, again: bool) -> dict[str, Any]:
     path = fit_task(task, folder)
-    row = {**judge(path), "asked": asked(path)}
+    row = {**judge(path), "asked": labels_asked(path)}
     return {**row, "refits": judged_again(path)} if again else row

@@ -20,7 +20,7 @@ from ...pipeline.select import plain_model
 from ...pipeline.threads import one_thread
 from .record import Record, read_record
 
-__all__ = ["BUDGETS", "asked", "settled"]
+__all__ = ["BUDGETS", "labels_asked", "settled"]
 
 VERSION = 1
 TAUGHT = (20, 50)  # labels of rows drawn at random, from which pooling learns
@@ -28,7 +28,7 @@ BUDGETS = ((20, 20), (20, 50), (50, 50))  # labels that teach, and labels of dis
 N_DRAWS, N_ORDERS = 2, 10
 
 
-def asked(path: Path) -> list[dict[str, Any]]:
+def labels_asked(path: Path) -> list[dict[str, Any]]:
     """What labels of disputed rows would show on the task of the record at `path`; kept beside it.
 
     Returns
