@@ -101,6 +101,7 @@ HALF = np.arange(7) < 3
             {"y": Y + 0.5, "target": Domain(XT, np.full(7, np.nan), HALF)},
             "target.y must be finite numbers where it is known",
         ),
+        ({"groups": np.array([0] * 6 + ["a"] * 6, dtype=object)}, r"groups must be names of one type\. Got int, str"),
         ({"groups": ["a", "b"]}, r"groups must name the source domain of each of the 12 rows\. Got shape \(2,\)"),
     ],
 )

@@ -217,6 +217,8 @@ def known_labels(
     known, yt = target.mask, target.known_y
     if not len(yt):
         return known, np.empty(0, dtype=np.float64 if classes is None else classes.dtype)
+    if yt.ndim > 1:
+        raise DomainError(f"{here}: target.y must hold one label a row. Got shape {yt.shape}.")
     if task == "regression":
         try:
             return known, np.asarray(check_array(yt, ensure_2d=False, dtype=np.float64))
@@ -241,6 +243,11 @@ def _check_groups(here: str, groups: Any, n: int) -> Array | None:
         raise DomainError(
             f"{here}: groups must name the source domain of each of the {n} rows. Got shape {array.shape}."
         )
+    try:
+        np.unique(array)  # methods sort them
+    except TypeError as err:
+        kinds = ", ".join(sorted({type(name).__name__ for name in array.tolist()}))
+        raise DomainError(f"{here}: groups must be names of one type. Got {kinds}.") from err
     return array
 
 

@@ -200,3 +200,37 @@ def test_a_model_that_takes_no_target_is_named():
         ParamError, match=r"candidate must be a Transfer method, with target in fit\. Got LogisticRegression"
     ):
         PairedShots(SourceOnly().fit(source.X, source.y, target=target)).score(plain, source, target)
+
+
+class _Fixed(SourceOnly):
+    """Says what it is told, by the row's number in the only column."""
+
+    def predict(self, X):
+        return np.asarray(self.says)[np.asarray(X)[:, 0].astype(int)]
+
+
+def _says(labels):
+    class Says(_Fixed):
+        says = labels
+
+    return Says
+
+
+def test_per_class_a_win_of_one_class_is_not_enough():
+    y = np.arange(40) % 2
+    X = np.arange(40.0)[:, None]
+    source, target = Domain(X, y), Domain(X, y)
+    nothing = _says(np.zeros(40, int))().fit(X, y, target=target)  # right on class 0 alone
+    other = _says(np.ones(40, int))().fit(X, y, target=target)
+    wrong = _says(1 - y)().fit(X, y, target=target)
+    mostly = _says(np.where(np.arange(40) < 28, y, 1 - y))().fit(X, y, target=target)
+    one_class = _says(np.where((y == 1) & (np.arange(40) < 30), 1, np.where(np.arange(40) < 3, 1, 0)))().fit(
+        X, y, target=target
+    )
+    loose, strict = (PairedShots(nothing, per_class=p, random_state=0) for p in (False, True))
+    assert loose.score(one_class, source, target) > 0, "15 rows of class 1 won, 2 of class 0 lost"
+    assert strict.score(one_class, source, target) <= 0
+    assert strict.score(other, source, target) <= 0
+    against = PairedShots(wrong, per_class=True, random_state=0)
+    assert against.score(mostly, source, target) > 0, "both classes won"
+    assert "each class alone" in against.explain(mostly, source, target)[0]["says"]

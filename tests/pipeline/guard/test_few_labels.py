@@ -27,16 +27,15 @@ def asked(n_classes, n_known=40, **options):
 
 
 def test_between_two_classes_labels_of_disputed_rows_decide(tmp_path):
-    task, yt = asked(2)
+    task, yt = asked(2, n_known=6)
     facts = run(task, out=tmp_path / "r").facts
     guard = facts["guard"]
     assert guard["state"] == "ambiguous"
     assert guard["winner"] == "source_only-1"
-    assert "cross-validation on a few labels is not trusted" in guard["checks"][0]["says"]
     assert len(guard["readings"]) == 2
     rows = [row["row"] for row in guard["disputed"]["label_next"]]
     assert rows
-    assert min(rows) >= 40, "a row whose label was learned from says nothing"
+    assert min(rows) >= 6, "a row whose label was learned from says nothing"
     sheet = tmp_path / "r" / "label_next.csv"
     with sheet.open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
