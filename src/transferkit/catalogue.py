@@ -34,6 +34,7 @@ _EXTRA_OF = {
     "torch": "deep", "accelerate": "deep", "timm": "vision", "torchvision": "vision", "PIL": "vision",
     "transformers": "text", "sentence_transformers": "text", "peft": "text", "soundfile": "audio", "tensorboard": "deep",
     "torch_geometric": "graph", "opacus": "privacy", "dask": "cluster", "fastapi": "serve",
+    "open_clip": "clip",
 }  # fmt: skip
 
 

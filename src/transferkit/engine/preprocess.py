@@ -17,6 +17,7 @@ __all__ = ["Preprocess", "preprocess_from"]
 _CLASSES = {
     "image": ("image", "ImagePreprocess"),
     "text": ("text", "TextPreprocess"),
+    "clip_text": ("clip_text", "ClipTextPreprocess"),
     "audio": ("audio", "AudioPreprocess"),
     "hf_audio": ("hf_audio", "HFAudioPreprocess"),
     "series": ("numbers", "SeriesPreprocess"),

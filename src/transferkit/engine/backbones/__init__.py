@@ -30,6 +30,7 @@ class _Families(Mapping[str, ModuleType]):
         "torchvision": "torchvision_models",
         "hf": "hf_models",
         "sentence": "sentence_models",
+        "open_clip": "open_clip_models",
         "small": "small_models",
         "detector": "detector_models",  # no name of its own: `detector_models.load_detector` reads hf:NAME
     }
@@ -53,17 +54,18 @@ def load_backbone(source: str | nn.Module | Backbone, **options: Any) -> Backbon
     Parameters
     ----------
     source : str, Module or Backbone
-        ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME_OR_FOLDER``, ``sentence:NAME_OR_FOLDER`` or ``file:PATH`` (weights
-        as safetensors), with options as in ``timm:resnet18?pretrained=false&image_size=160``; ``small:mlp``,
-        ``small:lenet``, ``small:dtn``, ``small:cnn1d`` or ``small:conv4``, or a torch Module, with an input as ``sample``;
-        or a Backbone, which is passed through.
+        ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME_OR_FOLDER``, ``sentence:NAME_OR_FOLDER``, ``open_clip:NAME_OR_FOLDER``
+        or ``file:PATH`` (weights as safetensors), with options as in ``timm:resnet18?pretrained=false&image_size=160``;
+        ``small:mlp``, ``small:lenet``, ``small:dtn``, ``small:cnn1d`` or ``small:conv4``, or a torch Module, with an input
+        as ``sample``; or a Backbone, which is passed through.
     **options
         The same options as arguments; they go before those in the name. For all: ``pretrained`` (false starts from
         scratch), ``layers`` (modules whose pooled outputs are the features, "out" is the network's own), ``l2`` (rows of
         norm 1), ``pool`` ("none" gives the feature map). Of images: ``image_size``, ``mean``, ``std``, ``crop_pct``,
         ``crop_mode``, ``interpolation``, ``augment`` ("none", "flip", "crop_flip"), ``crop_scale``; ``kind="audio"`` shows
-        an image network spectrograms (``rate``, ``seconds``, ``n_mels``). Of texts: ``pooling``, ``max_length``. Of a
-        module: see `transferkit.engine.backbones.module_models.from_module`.
+        an image network spectrograms (``rate``, ``seconds``, ``n_mels``). Of texts: ``pooling``, ``max_length``.
+        Of dual encoders: ``tower`` ("image" or "text") and ``weights`` (a tag). Of a module: see
+        `transferkit.engine.backbones.module_models.from_module`.
 
     Returns
     -------

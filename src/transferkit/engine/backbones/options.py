@@ -11,7 +11,7 @@ from ...core.errors import ParamError
 
 __all__ = ["FAMILIES", "nearest", "options_for", "split_name"]
 
-FAMILIES = ("timm", "torchvision", "hf", "sentence", "small", "file")
+FAMILIES = ("timm", "torchvision", "hf", "sentence", "open_clip", "small", "file")
 
 
 def _flag(text: str) -> bool:
@@ -72,6 +72,8 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "pooling": (str, "be mean, cls, max, last, pooler or logits"),
     "max_length": (_count, "be a whole number of at least 1"),
     "arch": (str, "be a name such as timm:resnet18"),
+    "tower": (str, "be image or text"),
+    "weights": (str, "be a tag of the network's weights"),
     "hidden": (
         lambda text: [_count(part) for part in text.split(",")],
         "be whole numbers of at least 1, with commas between",
@@ -87,6 +89,7 @@ OF_FAMILY: dict[str, tuple[str, ...]] = {
     "torchvision": (*_COMMON, *_IMAGE, *_AUDIO, "num_classes"),
     "hf": (*_COMMON, *_IMAGE, "pooling", "max_length", "seconds"),
     "sentence": (*_COMMON, "max_length"),
+    "open_clip": (*_COMMON, *_IMAGE, "tower", "weights"),
     "small": (*_COMMON[1:], *_IMAGE, "hidden", "dropout", "batch_norm"),
 }
 
