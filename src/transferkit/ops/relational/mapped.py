@@ -76,6 +76,8 @@ class MappedTransfer(RelationalTransfer):
                 f"{here}: X and target.X must hold atoms of equally many arguments. Got {data.Xs.predicate} and"
                 f" {data.Xt.predicate}."
             )
+        for name in [n for n in vars(self) if n.endswith("_")]:
+            delattr(self, name)  # of an earlier fit, which may have found what this one does not
         self.source_trees_ = self._learned(data.Xs, data.ys, self._source_modes(data.Xs))
         modes = self._modes(data.Xt)
         usable = {mode.predicate for mode in modes}
@@ -86,7 +88,8 @@ class MappedTransfer(RelationalTransfer):
         trees: list[Node] = []
         if start is not None:
             source = data.Xs.facts.schema
-            start = read_map(self.mapping or {}, start, source, {**target, data.Xt.predicate.name: data.Xt.predicate})
+            head = data.Xt.predicate
+            start = read_map(self.mapping or {}, start, source, {**target, head.name: head}, here)
             used = sorted(set().union(*map(predicates_of, self.source_trees_)) - start.matches.keys())
             planned, search = self._plan(start, used, source, target)
             grounder = self._grounder(data.Xt_known if labelled else data.Xt)

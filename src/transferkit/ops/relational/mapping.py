@@ -104,6 +104,7 @@ def read_map(
     start: PredicateMap,
     source: Mapping[str, Predicate],
     target: Mapping[str, Predicate],
+    here: str = "read_map",
 ) -> PredicateMap:
     """A map that somebody wrote down.
 
@@ -116,6 +117,8 @@ def read_map(
         What is settled: the predicates of the rows.
     source, target : mapping of str to Predicate
         The schemas.
+    here : str
+        What messages begin with.
 
     Raises
     ------
@@ -126,28 +129,28 @@ def read_map(
     for name, text in given.items():
         if name not in source:
             raise DomainError(
-                f"read_map: mapping must be of predicates of the source: {', '.join(source)}. Got {name!r}."
+                f"{here}: mapping must be of predicates of the source: {', '.join(source)}. Got {name!r}."
             )
-        match = Match(source[name]) if text is None else _read_match(source[name], text, target)
+        match = Match(source[name]) if text is None else _read_match(source[name], text, target, here)
         before = start.matches.get(name)
         extended = None if before is not None and before != match else found.extended(match)
         if extended is None:
             raise DomainError(
-                f"read_map: mapping must agree with the types and the predicates of the rows"
+                f"{here}: mapping must agree with the types and the predicates of the rows"
                 f" ({'; '.join(found.describe())}). Got {match}."
             )
         found = extended
     return found
 
 
-def _read_match(predicate: Predicate, text: str, target: Mapping[str, Predicate]) -> Match:
+def _read_match(predicate: Predicate, text: str, target: Mapping[str, Predicate], here: str) -> Match:
     parts = re.fullmatch(r"\s*([^\s()]+)\s*(?:\(([^()]*)\))?\s*", text)
     if parts is None or parts.group(1) not in target:
-        raise DomainError(f"read_map: mapping must name predicates of the target: {', '.join(target)}. Got {text!r}.")
+        raise DomainError(f"{here}: mapping must name predicates of the target: {', '.join(target)}. Got {text!r}.")
     letters = [variable_name(k) for k in range(predicate.arity)]
     order = letters if parts.group(2) is None else [part.strip() for part in parts.group(2).split(",")]
     if sorted(order) != letters or target[parts.group(1)].arity != predicate.arity:
         raise DomainError(
-            f"read_map: mapping must hold the {predicate.arity} arguments of {predicate} once each. Got {text!r}."
+            f"{here}: mapping must hold the {predicate.arity} arguments of {predicate} once each. Got {text!r}."
         )
     return Match(predicate, target[parts.group(1)], tuple(letters.index(letter) for letter in order))
