@@ -293,7 +293,7 @@ def main() -> None:
     names = [
         c.name
         for c in catalogue.cards().values()
-        if c.protocol == "Transfer" and "torch" in c.needs and c.paradigm != "baseline"
+        if c.protocol == "Transfer" and "torch" in c.needs and c.paradigm != "baseline" and "graph" not in c.data
     ]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=names, metavar="METHOD", help="else all that the file has not")

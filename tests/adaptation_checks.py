@@ -170,6 +170,17 @@ def check_adaptation_kinds(subject: Subject) -> None:
 # Does it transfer? --------------------------------------------------------------------------------------------------
 
 
+_PLAIN: dict[str, float] = {}
+
+
+def source_alone(model: DeepSourceOnly, shift: shifts.Shift, target: Domain) -> float:
+    """What the network scores that is trained on the source alone: the same for all methods with these settings."""
+    key = repr(state_of([model, shift.X, shift.y, target, shift.yt]))
+    if key not in _PLAIN:
+        _PLAIN[key] = model.fit(shift.X, shift.y, target=target).score(shift.Xt, shift.yt)
+    return _PLAIN[key]
+
+
 def gains(subject: Subject, make: Any) -> float:
     """Mean accuracy (R^2, to regress) on the target over the seeds, minus that of the same network trained on the source alone."""
     found, same = [], {k: v for k, v in subject.cheap.items() if k in DeepSourceOnly().get_params()}
@@ -178,17 +189,20 @@ def gains(subject: Subject, make: Any) -> float:
         own = {"random_state": seed, "training": training(n_epochs=15)}
         target = shift.target(0 if subject.label_free else 5)
         model = subject.make(**own).fit(shift.X, shift.y, target=target)
-        plain = DeepSourceOnly(**{**same, **own}).fit(shift.X, shift.y, target=target)
-        found.append(model.score(shift.Xt, shift.yt) - plain.score(shift.Xt, shift.yt))
+        plain = source_alone(DeepSourceOnly(**{**same, **own}), shift, target)
+        found.append(model.score(shift.Xt, shift.yt) - plain)
     return float(np.mean(found))
 
 
 def check_adaptation_transfers(subject: Subject) -> None:
     """On the better of two shifts of the features (to regress, on one) it beats the network trained on the source alone."""
     makes = (shifts.loud,) if subject.numbers_only else (shifts.moved, shifts.offset)
-    best = max(gains(subject, make) for make in makes)
-    least = 0.0 if subject.card.paradigm == "baseline" else 0.03
-    assert best >= least, f"{best:+.3f} against the source alone"
+    least, found = 0.0 if subject.card.paradigm == "baseline" else 0.03, []
+    for make in makes:
+        found.append(gains(subject, make))
+        if found[-1] >= least:  # the better one is at least that
+            return
+    raise AssertionError(f"{max(found):+.3f} against the source alone")
 
 
 def check_generalises(subject: Subject) -> None:
@@ -204,7 +218,9 @@ def check_generalises(subject: Subject) -> None:
             model, plain = groups.fitted(subject.make(**own), data), groups.plain(data, **own)
             changes.append(model.score(data.Xt, data.yt) - plain.score(data.Xt, data.yt))
         found.append(np.mean(changes))
-    assert max(found) >= 0, f"{max(found):+.3f} against all sources together"
+        if found[-1] >= 0:  # the better one is at least that
+            return
+    raise AssertionError(f"{max(found):+.3f} against all sources together")
 
 
 def check_adaptation_no_harm(subject: Subject) -> None:

@@ -32,6 +32,7 @@ from transferkit.core import protocols
 from transferkit.pipeline.select import plain_model
 
 SEEDS = range(5)
+_KEPT: dict[type[Any], dict[Any, Any]] = {}  # what Subject.fitted has fitted
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,15 @@ class Subject:
             import multi_task_checks
 
             return multi_task_checks.settings(own, self.params)
+        if "graph" in self.card.data:
+            import graph_checks
+
+            return graph_checks.settings(own, self.params)
         if "torch" in self.card.needs:
             import adaptation_checks
 
-            return adaptation_checks.settings(own)
+            # Too short to learn much: the checks that ask for that train longer.
+            return adaptation_checks.settings({"training": adaptation_checks.training(n_epochs=4), **own})
         return own
 
     @property
@@ -107,6 +113,19 @@ class Subject:
         if shots is None:
             shots = 0 if self.label_free else 8
         return self.make(**params).fit(shift.X.copy(), shift.y.copy(), target=shift.target(shots))
+
+    def fitted(self, shift: Shift, shots: int | None = None, **params: Any) -> Any:
+        """What `fit` gives, shared by the checks that only look at it. The fits of one class at a time are kept."""
+        if self.cls not in _KEPT:
+            _KEPT.clear()
+            _KEPT[self.cls] = {}
+        shots = (0 if self.label_free else 8) if shots is None else shots
+        rows = tuple(state_of(a) for a in (shift.X, shift.y, shift.Xt, shift.yt))
+        key = rows, shots, repr(params)
+        if key not in _KEPT[self.cls]:
+            np.random.seed(1)  # noqa: NPY002
+            _KEPT[self.cls][key] = self.fit(shift, shots, **params)
+        return _KEPT[self.cls][key]
 
     def tasks(self) -> list[tuple[Shift, dict[str, Any]]]:
         """A data set for each task of the card, and the parameters that ask for it."""
@@ -224,7 +243,10 @@ def check_tasks_and_settings(subject: Subject) -> None:
     for shift, params in subject.tasks():
         shots = ([0] if subject.label_free else []) + ([8, None] if subject.takes_labels else [])
         for number in shots:
-            model = subject.make(**params).fit(shift.X, shift.y, target=shift.target(number))
+            if number is None:
+                model = subject.make(**params).fit(shift.X, shift.y, target=shift.target(None))
+            else:
+                model = subject.fitted(shift, number, **params)
             assert model is not None
             predicted = model.predict(shift.Xt)
             assert predicted.shape == shift.yt.shape
@@ -249,7 +271,7 @@ def check_attributes_documented(subject: Subject) -> None:
     """Everything that a fit learns and shows is in the docstring, and nothing public is set without a trailing underscore."""
     known = {name.strip() for p in ClassDoc(subject.cls)["Attributes"] for name in p.name.split(",")}
     for shift, params in subject.tasks():
-        learned = {n for n in vars(subject.fit(shift, **params)) if not n.startswith("_")} - set(subject.params)
+        learned = {n for n in vars(subject.fitted(shift, **params)) if not n.startswith("_")} - set(subject.params)
         assert not [n for n in learned if not n.endswith("_")], "what is learned ends in _"
         assert learned - known - {"n_features_in_", "feature_names_in_"} == set(), "undocumented attributes"
 
@@ -281,8 +303,7 @@ def check_refit_is_fresh(subject: Subject) -> None:
 def check_repeatable(subject: Subject) -> None:
     """The same seed gives the same result, whatever numpy's global generator does; and that generator is left alone."""
     for shift, params in subject.tasks():
-        np.random.seed(1)  # noqa: NPY002
-        first = subject.fit(shift, **params)
+        first = subject.fitted(shift, **params)  # under another state of the global generator
         np.random.seed(2)  # noqa: NPY002
         before = state_of(list(np.random.get_state()))  # noqa: NPY002
         second = subject.fit(shift, **params)
@@ -293,7 +314,7 @@ def check_repeatable(subject: Subject) -> None:
 def check_round_trip(subject: Subject, folder: Any) -> None:
     """Saved and loaded, it predicts the same, and a loaded model can be fitted again."""
     for k, (shift, params) in enumerate(subject.tasks()):
-        model = subject.fit(shift, **params)
+        model = subject.fitted(shift, **params)
         loaded = transferkit.load(transferkit.save(model, folder / str(k)))
         assert_same(loaded, model, shift.Xt, "a loaded model must predict what the saved one did")
         assert vars(loaded).keys() == vars(model).keys()
@@ -307,7 +328,7 @@ def check_dtypes(subject: Subject) -> None:
     """float32 and integers are taken, alone or on one side only, and give nearly the same."""
     shift = shifts.moved(0, 60)
     shots = 0 if subject.label_free else 8
-    double = subject.fit(shift).predict(shift.Xt)
+    double = subject.fitted(shift).predict(shift.Xt)
     for source, target in ((np.float32, np.float32), (np.float32, np.float64), (np.float64, np.float32)):
         X, Xt = shift.X.astype(source), shift.Xt.astype(target)
         model = subject.make().fit(X, shift.y, target=replace(shift.target(shots), X=Xt))
@@ -323,7 +344,7 @@ def check_frames(subject: Subject) -> None:
     shift = shifts.moved(0, 60)
     shots = 0 if subject.label_free else 8
     names = [f"column {c}" for c in "abcdef"]
-    plain = subject.fit(shift)
+    plain = subject.fitted(shift)
     for frame in (lambda X: pd.DataFrame(X, columns=names), lambda X: pl.DataFrame(X, schema=names)):
         model = subject.make().fit(frame(shift.X), shift.y, target=replace(shift.target(shots), X=frame(shift.Xt)))
         found, expected = model.predict(frame(shift.Xt)), plain.predict(shift.Xt)
@@ -349,7 +370,7 @@ def check_string_labels(subject: Subject) -> None:
     for kind in (names, names.astype(object)):
         named = Shift(shift.X, kind[shift.y], shift.Xt, kind[shift.yt])
         model = subject.fit(named)
-        np.testing.assert_array_equal(model.predict(shift.Xt), kind[subject.fit(shift).predict(shift.Xt)])
+        np.testing.assert_array_equal(model.predict(shift.Xt), kind[subject.fitted(shift).predict(shift.Xt)])
         assert model.classes_.tolist() == names.tolist()
 
 
@@ -422,17 +443,17 @@ def check_hidden_labels(subject: Subject) -> None:
     for shift, params in subject.tasks():
         number = shift.yt.dtype.kind == "f"
         rng = np.random.default_rng(0)
-        found = []
+        found = [subject.fitted(shift, 8 if subject.takes_labels else 0, **params)]
         known = shift.target(8).mask if subject.takes_labels else np.zeros(len(shift.yt), dtype=bool)
-        garbage: list[Any] = [shift.yt, rng.permutation(shift.yt)]
+        # Where labels are known, the first fit was given all of them.
+        garbage: list[Any] = [] if subject.takes_labels else [shift.yt]
+        garbage += [rng.permutation(shift.yt)]
         garbage += (
             [np.full(len(shift.yt), np.nan), np.full(len(shift.yt), 1e300)] if number else [np.full(len(shift.yt), 77)]
         )
         for labels in garbage:
             y = np.where(known, shift.yt, labels)
             found.append(subject.make(**params).fit(shift.X, shift.y, target=Domain(shift.Xt, y, known)))
-        if not subject.takes_labels or not known.any():
-            found.append(subject.make(**params).fit(shift.X, shift.y, target=Domain(shift.Xt)))
         if not number:  # of another type altogether
             y = np.array([v if k else "?" for v, k in zip(shift.yt.tolist(), known)], dtype=object)
             if not known.any():
@@ -470,7 +491,7 @@ def check_sparse(subject: Subject) -> None:
     rows, target = sparse.csr_matrix(shift.X), replace(shift.target(shots), X=sparse.csr_matrix(shift.Xt))
     if subject.cls._accept_sparse:
         model = subject.make().fit(rows, shift.y, target=target)
-        found, dense = model.predict(target.X), subject.fit(shift).predict(shift.Xt)
+        found, dense = model.predict(target.X), subject.fitted(shift).predict(shift.Xt)
         same = np.isclose(found, dense, rtol=1e-2, atol=1e-2) if subject.numbers_only else found == dense
         assert same.mean() >= 0.95
     else:
@@ -515,8 +536,12 @@ def check_transfers(subject: Subject) -> None:
     """
     name = family(subject)
     shots = 10 if name.startswith("few") else 0
-    best = max(gains(subject, make, shots) for make in shifts.FAMILIES[name])
-    assert best >= (-0.01 if name == "feature" else 0.02), f"{best:+.3f} against source-only on {name} shifts"
+    least, found = -0.01 if name == "feature" else 0.02, []
+    for make in shifts.FAMILIES[name]:
+        found.append(gains(subject, make, shots))
+        if found[-1] >= least:  # the best is at least that
+            return
+    raise AssertionError(f"{max(found):+.3f} against source-only on {name} shifts")
 
 
 def check_no_harm(subject: Subject) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+RUNS = {"pipeline", "cli", "report", "export", "serve", "store"}  # folders whose tests call whole runs
+
 
 @pytest.fixture
 def data_dir() -> Callable[[str], Path]:
@@ -31,3 +33,16 @@ def _full_precision() -> Iterator[None]:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_float32_matmul_precision("highest")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_forests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whole runs have small forests, but where a module says ``FULL_FORESTS = True``: its tests are about what they find."""
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    if folder not in RUNS or getattr(request.module, "FULL_FORESTS", False):
+        yield
+        return
+    from small_forests import small_forests
+
+    with small_forests():
+        yield

@@ -339,12 +339,18 @@ def checks_of(card: Card) -> tuple[Callable[..., None], ...]:
         return source_free_checks.TEST_TIME_CHECKS
     if "source_free" in card.settings:
         return source_free_checks.SOURCE_FREE_CHECKS
+    if "open_clip" in card.needs:  # nothing is trained
+        return ZERO_SHOT_CHECKS
     return NETWORK_CHECKS if {"classification", "regression"} & set(card.tasks) else DENSE_CHECKS
 
 
 DENSE_CHECKS: tuple[Callable[..., None], ...] = (
     *CLASS_CHECKS, check_network_attributes, check_network_nothing_changed, check_network_refit, check_network_repeatable,
     check_network_globals, check_network_round_trip, check_network_parameters,
+)  # fmt: skip
+ZERO_SHOT_CHECKS: tuple[Callable[..., None], ...] = (
+    *CLASS_CHECKS, check_network_attributes, check_network_nothing_changed, check_network_repeatable,
+    check_network_globals, check_network_round_trip,
 )  # fmt: skip
 NETWORK_CHECKS: tuple[Callable[..., None], ...] = (
     *CLASS_CHECKS, check_network_tasks, check_network_attributes, check_network_nothing_changed, check_network_refit,

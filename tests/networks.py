@@ -305,6 +305,27 @@ def text_folder(trained: bool) -> str:
     return str(folder)
 
 
+@cache
+def dual_folder() -> str:
+    """A dual encoder of one layer each that has learned nothing, as a folder that ``open_clip:`` reads."""
+    guard_torchvision()
+    import open_clip
+    from safetensors.torch import save_file
+
+    config = {
+        "embed_dim": 12,
+        "vision_cfg": {"image_size": 8, "layers": 1, "width": 16, "head_width": 8, "patch_size": 4},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }
+    model = seeded(lambda: open_clip.CLIP(**copy.deepcopy(config)))
+    folder = Path(tempfile.mkdtemp(prefix="transferkit-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    about = {"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bilinear"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(about))
+    return str(folder)
+
+
 def detector() -> nn.Module:
     """A YOLOS of one layer, as transformers makes it. It has learned nothing: what it learns is in its own tests."""
     guard_torchvision()
@@ -336,5 +357,6 @@ KINDS: Mapping[str, Kind] = {
     ),
     "images": Kind(image_rows, lambda: seeded(ImageNet8).eval(), lambda: copy.deepcopy(learned_image_net()), 16),
     "shifted": Kind(shifted_rows, lambda: source_worlds.world()[1], lambda: source_worlds.world()[1], 16),
+    "dual": Kind(image_rows, lambda: f"open_clip:{dual_folder()}", lambda: f"open_clip:{dual_folder()}", 16),
     "text": Kind(text_rows, lambda: f"hf:{text_folder(False)}", lambda: f"hf:{text_folder(True)}", 12),
 }

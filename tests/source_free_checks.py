@@ -40,6 +40,19 @@ def fit(subject: Subject, name: str = "leaning", seed: int = 0, **params: Any) -
     return made(subject, source, **params).fit(shift.Xt.copy())
 
 
+_KEPT: dict[type, Any] = {}
+
+
+def fitted(subject: Subject) -> Any:
+    """The fit on the first target that checks share which only look at it, of one method at a time."""
+    if subject.cls not in _KEPT:
+        _KEPT.clear()
+        torch.manual_seed(5)
+        np.random.seed(5)  # noqa: NPY002
+        _KEPT[subject.cls] = fit(subject)
+    return _KEPT[subject.cls]
+
+
 def is_online(subject: Subject) -> bool:
     """Whether it goes on with every batch."""
     return "test_time" in subject.card.settings
@@ -57,7 +70,7 @@ def assert_same(a: Any, b: Any, X: Any, why: str) -> None:
 def check_free_of_labels(subject: Subject) -> None:
     """The same with labels of the target, with wrong ones, and with none."""
     shift, source = world()
-    plain = made(subject, source).fit(shift.Xt)
+    plain = fitted(subject)
     for y in (shift.yt, np.roll(shift.yt, 1)):
         assert_same(
             made(subject, copy.deepcopy(source)).fit(shift.Xt, y), plain, shift.Xt, "labels must not be looked at"
@@ -68,27 +81,27 @@ def check_free_of_source_rows(subject: Subject) -> None:
     """It works on the bare network, without the estimator that was fitted on the source."""
     shift, source = world()
     bare = made(subject, source.network_, classes=source.classes_).fit(shift.Xt)
-    assert_same(bare, made(subject, source).fit(shift.Xt), shift.Xt, "the network alone must do")
+    assert_same(bare, fitted(subject), shift.Xt, "the network alone must do")
 
 
 def check_free_outputs(subject: Subject) -> None:
     """Predictions are classes of the source, probabilities sum to 1 and agree with them; the network is a new one."""
     shift, source = world()
     for names in (None, ["ash", "birch", "cedar"]):
-        model = made(subject, source, classes=names).fit(shift.Xt)
+        model = fitted(subject) if names is None else made(subject, source, classes=names).fit(shift.Xt)
         assert model.classes_.tolist() == ([0, 1, 2] if names is None else names)
         proba = model.predict_proba(shift.Xt)
         assert proba.shape == (90, 3)
         np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
         np.testing.assert_array_equal(model.classes_[proba.argmax(axis=1)], model.predict(shift.Xt))
         assert model.transform(shift.Xt).shape == (90, 8)
-        assert model.network_ is not source.network_
+        assert model.network_ is not model.source.network_
 
 
 def check_free_attributes(subject: Subject) -> None:
     """Everything that a fit learns and shows is in the docstring, and nothing public is set without a trailing underscore."""
     known = {name.strip() for p in ClassDoc(subject.cls)["Attributes"] for name in p.name.split(",")}
-    learned = {n for n in vars(fit(subject)) if not n.startswith("_")} - set(subject.params)
+    learned = {n for n in vars(fitted(subject)) if not n.startswith("_")} - set(subject.params)
     assert not [n for n in learned if not n.endswith("_")], "what is learned ends in _"
     assert learned - known == set(), "undocumented attributes"
 
@@ -129,7 +142,7 @@ def check_free_refit(subject: Subject) -> None:
 def check_free_repeatable(subject: Subject) -> None:
     """The same seed gives the same result to the last bit, whatever the global generators do."""
     shift, _ = world()
-    first = fit(subject)
+    first = fitted(subject)
     torch.manual_seed(11)
     np.random.seed(11)  # noqa: NPY002
     assert_same(first, fit(subject), shift.Xt, "the same seed must give the same result")
@@ -153,7 +166,7 @@ def check_free_globals(subject: Subject) -> None:
 def check_free_round_trip(subject: Subject, folder: Any) -> None:
     """Saved and loaded, it gives the same outputs to the last bit, has its weights' hash, and can be fitted again."""
     shift, _ = world()
-    model = fit(subject)
+    model = fitted(subject)
     where = transferkit.save(model, folder / "saved")
     loaded = transferkit.load(where)
     assert vars(loaded).keys() == vars(model).keys()
@@ -168,7 +181,7 @@ def check_free_round_trip(subject: Subject, folder: Any) -> None:
 def check_free_inputs(subject: Subject) -> None:
     """Frames, tensors and other dtypes give what an array gives."""
     shift, source = world()
-    model = fit(subject)
+    model = fitted(subject)
     for other in (pd.DataFrame(shift.Xt), torch.as_tensor(shift.Xt), shift.Xt.astype(np.float32), shift.Xt.tolist()):
         again = made(subject, copy.deepcopy(source)).fit(other)
         np.testing.assert_array_equal(again.predict_proba(other), model.predict_proba(shift.Xt))
@@ -200,7 +213,7 @@ def check_free_errors(subject: Subject) -> None:
     with pytest.raises(NotFittedError):
         made(subject, source).predict(shift.Xt)
     with pytest.raises(TransferError, match=rf"^{cls}\.predict: X must"):
-        fit(subject).predict(shift.Xt[:, :-1])
+        fitted(subject).predict(shift.Xt[:, :-1])
 
 
 def check_free_parameters(subject: Subject) -> None:
@@ -229,8 +242,12 @@ def gains(subject: Subject, name: str) -> float:
 
 def check_free_transfers(subject: Subject) -> None:
     """On the better of two shifts it beats the source model."""
-    best = max(gains(subject, name) for name in ("leaning", "moved"))
-    assert best >= 0.03, f"{best:+.3f} against the source model"
+    found = []
+    for name in ("leaning", "moved"):
+        found.append(gains(subject, name))
+        if found[-1] >= 0.03:  # the better one is at least that
+            return
+    raise AssertionError(f"{max(found):+.3f} against the source model")
 
 
 def check_free_no_harm(subject: Subject) -> None:

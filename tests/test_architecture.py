@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def short(path):
     return str(path.relative_to(SRC))
 
 
+@lru_cache(maxsize=2)  # one file after the other is looked at
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -59,15 +61,10 @@ def loaded_after(code):
     return {name.partition(".")[0] for name in found.stdout.split()} | set(found.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import transferkit",
-        "import transferkit; transferkit.catalogue.cards()",
-        "import transferkit; transferkit.catalogue.find(paradigm='feature'); dir(transferkit)",
-    ],
-)
-def test_listing_is_light(code):
+def test_listing_is_light():
+    """What all of it together does not load, none of it loads alone."""
+    code = "import transferkit; transferkit.catalogue.cards()\n"
+    code += "transferkit.catalogue.find(paradigm='feature'); dir(transferkit)"
     heavy = {
         "torch",
         "sklearn",
@@ -100,15 +97,11 @@ def test_a_plain_method_does_not_load_the_rest():
     assert not heavy & loaded_after("from transferkit import CORAL, Domain, TransferPipeline")
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import transferkit.cli",
-        "from transferkit import store, catalogue; catalogue.find(needs='torch'); catalogue.find(data='images')",
-        "import transferkit.pipeline.fit, transferkit.data.readers, transferkit.report",
-    ],
-)
-def test_torch_is_loaded_for_a_network_only(code):
+def test_torch_is_loaded_for_a_network_only():
+    """What all of it together does not load, none of it loads alone."""
+    code = "import transferkit.cli\n"
+    code += "from transferkit import store, catalogue; catalogue.find(needs='torch'); catalogue.find(data='images')\n"
+    code += "import transferkit.pipeline.fit, transferkit.data.readers, transferkit.report"
     assert not {"torch", "timm", "transformers", "transferkit.engine"} & loaded_after(code)
 
 
@@ -124,8 +117,7 @@ def needs_torch(path):
     return short(path).startswith(("engine", "ops/nn"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=short)
-def test_who_needs_the_engine_says_so(path):
+def who_needs_the_engine_says_so(path):
     """Loading a file brings torch in only where the file is of the engine, or a method whose card needs torch."""
     if needs_torch(path):
         return
@@ -137,11 +129,10 @@ def test_who_needs_the_engine_says_so(path):
         assert not engine or "torch" in card.needs
 
 
-@pytest.mark.parametrize("path", METHODS, ids=short)
-def test_one_file_one_method(path):
+def one_file_one_method(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 250, "shared maths moves to ops/"
-    body = ast.parse(text).body
+    body = tree(path).body
     public = [n.name for n in body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
     card = catalogue.cards()[path.stem]
     assert public == [card.cls], "exactly one public class, that of the card"
@@ -153,19 +144,24 @@ def test_one_file_one_method(path):
     assert re.fullmatch(r"[a-z][a-z0-9_]*", path.stem)
 
 
-@pytest.mark.parametrize("path", METHODS, ids=short)
-def test_every_method_has_a_test_of_its_own(path):
+def it_has_a_test_of_its_own(path):
     test = ROOT / "tests" / "algorithms" / path.parent.name / f"test_{path.stem}.py"
     assert test.exists()
     assert any(isinstance(n, ast.FunctionDef) and n.name.startswith("test_") for n in ast.walk(tree(test)))
 
 
-@pytest.mark.parametrize("path", METHODS, ids=short)
-def test_what_a_method_imports_beyond_the_core_is_on_its_card(path):
+def what_it_imports_beyond_the_core_is_on_its_card(path):
     card = catalogue.cards()[path.stem]
     core = {"numpy", "scipy", "sklearn", "ot", "joblib", "transferkit", "__future__"} | set(sys.stdlib_module_names)
     beyond = {name.partition(".")[0] for name in imported(path) if not name.startswith(".")} - core
     assert beyond <= {need.partition(".")[0] for need in card.needs}
+
+
+@pytest.mark.parametrize("path", METHODS, ids=short)
+def test_the_file_of_a_method(path):
+    one_file_one_method(path)
+    it_has_a_test_of_its_own(path)
+    what_it_imports_beyond_the_core_is_on_its_card(path)
 
 
 def test_every_package_folder_holds_its_tests_in_the_same_place():
@@ -177,6 +173,7 @@ def test_every_package_folder_holds_its_tests_in_the_same_place():
 
 @pytest.mark.parametrize("path", FILES, ids=short)
 def test_house_rules(path):
+    who_needs_the_engine_says_so(path)
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400, "one subject a file"
     assert path.name not in {
@@ -189,7 +186,7 @@ def test_house_rules(path):
         "tools.py",
         "base_utils.py",
     }
-    module = ast.parse(text)
+    module = tree(path)
     assert not text.strip() or ast.get_docstring(module) or path.name == "__init__.py", "the subject in one line"
     for node in ast.walk(module):
         if isinstance(node, ast.ExceptHandler):

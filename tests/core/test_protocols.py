@@ -43,6 +43,20 @@ def test_what_does_not_fit_is_refused(arguments, said):
         Domain(X, **arguments)
 
 
+def test_a_table_of_classes_is_for_graphs_only():
+    table = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    domain = Domain(X, table, KNOWN)
+    assert domain.known_y.tolist() == table[KNOWN].tolist()
+    assert domain.take(~KNOWN).y.tolist() == table[~KNOWN].tolist()
+    for bad in (2 * table, table[:, :1], table[..., None], Y[:, None].repeat(2, axis=1)):
+        with pytest.raises(DomainError, match=r"^Domain: y must have one axis, or be a table of 0 and 1"):
+            Domain(X, bad)
+    with pytest.raises(DomainError, match=r"target.y must hold one label a row. Got shape \(3, 3\)"):
+        CORAL().fit(X, Y, target=domain)
+    with pytest.raises(DomainError, match=r"^CORAL.fit: X and y must be usable"):
+        CORAL().fit(X, table, target=Domain(X))
+
+
 def test_it_cannot_be_changed_or_cut():
     domain = Domain(X, Y)
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -56,6 +56,7 @@ ROWS = {
     "pacs": {"photo": 1050, "art": 1050, "cartoon": 1035, "sketch": 980},
     "amazon-reviews-text": dict.fromkeys(("books", "dvd", "electronics", "kitchen"), 2000),
     "omniglot": {"small1": 2720, "small2": 3120},
+    "citation-graphs": {"acm": 9360, "citation": 8935, "dblp": 5484},
 }  # fmt: skip
 # Rows of each class, in the order of the labels.
 CLASSES = {
@@ -90,7 +91,7 @@ def need(name):
 
 
 def test_every_set_says_what_it_is():
-    assert len(ALL) == 20
+    assert len(ALL) == 24
     for one in named.datasets().values():
         assert one.title
         assert one.domains
@@ -286,6 +287,25 @@ def test_digits_scanner_hurts_a_source_only_model_and_can_be_aligned():
     target = dataclasses.replace(scanner.hide(), X=scale.transform(scanner.X))
     aligned = CORAL(centre=True).fit(scale.transform(clean.X), clean.y, target=target)
     assert aligned.score(target.X, scanner.y) > 0.8
+
+
+def test_citation_graphs_have_the_published_nodes_edges_and_topics():
+    need("citation-graphs")
+    published = {  # edges without loops, papers of each topic
+        "acm": (15556, [1916, 2872, 2550, 818, 1785]),
+        "citation": (15098, [2262, 2325, 2137, 704, 1673]),
+        "dblp": (8117, [1188, 1808, 1307, 332, 864]),
+    }
+    graphs = named.load("citation-graphs", label="topics", preprocess="paper")
+    first = named.load("citation-graphs")
+    for name, (n_edges, counts) in published.items():
+        domain, A = graphs[name], graphs[name].edges
+        assert (A != A.T).nnz == 0
+        assert (A.nnz - (A.diagonal() != 0).sum()) / 2 == n_edges
+        assert domain.y.sum(axis=0).tolist() == counts
+        assert domain.y[np.arange(len(domain.y)), first[name].y].all()
+        rows = domain.X.sum(axis=1).A1
+        np.testing.assert_allclose(rows[rows > 0], 1, rtol=1e-5)
 
 
 # The originals, rebuilt from the repacked files: readers take either

@@ -17,7 +17,9 @@ X = RNG.normal(size=(60, 4))
 X[np.arange(60), np.arange(60) % 3] += 2
 TARGET = 1.3 * X + 0.5
 METHODS = [
-    c.name for c in catalogue.cards().values() if c.protocol == "Transfer" and c.cost != "epochs" and not c.needs
+    c.name
+    for c in catalogue.cards().values()
+    if c.protocol == "Transfer" and c.cost != "epochs" and not c.needs and "vectors" in c.data
 ]
 # By neighbours, by votes of its own, by values behind np.asarray: said, and not exported.
 REFUSED = {"co_training", "label_propagation", "tradaboost"}

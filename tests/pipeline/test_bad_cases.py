@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier
 from typer.testing import CliRunner
 
 import transferkit
@@ -13,16 +12,6 @@ from transferkit import Domain, DomainError, TransferTask, run
 from transferkit.cli.app import app
 
 METHODS = ["coral", "subspace_alignment"]
-
-
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch):
-    """Twenty trees instead of two hundred: nothing here is about how good they are."""
-
-    def forest(n, **options):
-        return ExtraTreesClassifier(20, **options)
-
-    monkeypatch.setattr("transferkit.pipeline.select.ExtraTreesClassifier", forest)
 
 
 def classes(n=60, k=3, seed=0, shift=0.0, d=4):

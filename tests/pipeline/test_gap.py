@@ -16,6 +16,8 @@ KEYS = {
 }  # fmt: skip
 KINDS = {"none", "covariate", "label", "both", "concept", "unclear"}
 
+FULL_FORESTS = True  # what it finds is what is tested
+
 
 def domains(seed=0, n=200, d=4, shares=(0.5, 0.5)):
     rng = np.random.default_rng(seed)

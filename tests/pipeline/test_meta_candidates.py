@@ -11,6 +11,7 @@ from transferkit.pipeline.select import META_EPOCHS, TASKS, candidates_for, plai
 
 pytest.importorskip("torch")
 LEARNERS = {c.name for c in catalogue.find(protocol="MetaLearner")}
+FULL_FORESTS = True  # which candidate wins is what is tested
 
 
 def rooms(n_sources=5, n=40, seed=0):

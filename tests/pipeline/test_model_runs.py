@@ -13,9 +13,11 @@ import pytest
 
 pytest.importorskip("torch")
 from PIL import Image
+from typer.testing import CliRunner
 
 import transferkit
 from transferkit import DataError, Domain, DomainError, ParamError, TransferTask, TransferWarning, run
+from transferkit.cli.app import app
 from transferkit.data.images import ImageSamples
 from transferkit.pipeline.tuning.evaluate import _choose, _pair
 from transferkit.pipeline.tuning.prepare import HeldBack, SourceModel, Tuning
@@ -209,22 +211,13 @@ def test_resume_after_a_stop_gives_the_same_result(tmp_path, tiny):
 
 
 @pytest.mark.slow
-def test_resume_after_a_kill_in_the_middle_of_a_fit(tmp_path, tiny):
+def test_resume_after_a_kill_in_the_middle_of_a_fit(tmp_path, tiny, monkeypatch):
     folder(tmp_path / "squares", 16)
-    command = [
-        sys.executable,
-        "-m",
-        "transferkit",
-        "run",
-        "squares",
-        "--model",
-        tiny,
-        "-m",
-        "fine_tuning",
-        "--epochs",
-        "6",
-    ]
-    whole = subprocess.run([*command, "-o", "whole", "--json"], cwd=tmp_path, capture_output=True, check=True)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["run", "squares", "--model", tiny, "-m", "fine_tuning", "--epochs", "4"]
+    whole = CliRunner().invoke(app, [*arguments, "-o", "whole", "--json"])
+    assert whole.exit_code == 0, whole.output
+    command = [sys.executable, "-m", "transferkit", *arguments]
     stopped = subprocess.Popen([*command, "-o", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     deadline = time.time() + 120
     while not list((tmp_path / "killed").glob("candidates/fine_tuning-1/fold-1/*")) and time.time() < deadline:

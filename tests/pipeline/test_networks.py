@@ -16,6 +16,7 @@ from transferkit.pipeline.prepare import prepare
 from transferkit.pipeline.select import candidates_for, epochs_for, plain_model, scaler_for
 
 pytest.importorskip("torch")
+FULL_FORESTS = True  # which candidate wins is what is tested
 DEEP = {
     c.name for c in catalogue.find(protocol="Transfer", task="classification", data="vectors") if c.cost == "epochs"
 }

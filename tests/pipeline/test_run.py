@@ -14,6 +14,13 @@ import transferkit
 from transferkit import DataError, Domain, ParamError, TransferTask, run
 
 METHODS = ["coral", "subspace_alignment", "linear_monge"]
+# What a process of its own runs; it finds the forests of the tests beside them.
+IN_SMALL_FORESTS = f"""import runpy, sys
+sys.path.append({os.path.dirname(os.path.dirname(__file__))!r})
+from small_forests import small_forests
+with small_forests():
+    {{}}
+"""
 
 
 def shifted(seed=0, n=90, shift=4.0):
@@ -107,9 +114,8 @@ def test_resume_after_a_kill(tmp_path):
     X, y, Xt, yt = shifted(n=60)
     np.savez(tmp_path / "lab.npz", X=X, y=y)
     np.savez(tmp_path / "clinic.npz", X=Xt, y=yt)
-    command = [sys.executable, "-m", "transferkit", "run", "lab.npz", "clinic.npz", "-j", "1", "--json"]
-    for method in METHODS:
-        command += ["-m", method]
+    python = [sys.executable, "-c", IN_SMALL_FORESTS.format("runpy.run_module('transferkit', run_name='__main__')")]
+    command = [*python, "run", "lab.npz", "clinic.npz", "-j", "1", "--json", "-m", "coral", "-m", "linear_monge"]
     whole = subprocess.run([*command, "-o", "whole"], cwd=tmp_path, capture_output=True, check=True)
     stopped = subprocess.Popen([*command, "-o", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     deadline = time.time() + 60
@@ -118,7 +124,7 @@ def test_resume_after_a_kill(tmp_path):
     stopped.send_signal(signal.SIGKILL)
     stopped.wait()
     resumed = subprocess.run(
-        [sys.executable, "-m", "transferkit", "run", "--resume", "killed", "--json"],
+        [*python, "run", "--resume", "killed", "--json"],
         cwd=tmp_path, capture_output=True, check=True,
     )  # fmt: skip
     facts, expected = json.loads(resumed.stdout), json.loads(whole.stdout)
@@ -238,15 +244,16 @@ def test_a_full_disk_leaves_a_clear_error_and_no_run_json(tmp_path, monkeypatch)
 def test_the_result_does_not_depend_on_the_threads_of_the_library(tmp_path):
     """The reduction of wide data and the test statistics run on one thread, whatever the machine offers."""
     code = (
-        "import numpy as np, transferkit as tk; rng = np.random.default_rng(0); X = rng.normal(size=(200, 1100));"
-        "y = np.arange(200) % 2; t = tk.TransferTask(sources=[(X, y)], target=X + 1, methods=['coral'], jobs=1);"
+        "import numpy as np, transferkit as tk; rng = np.random.default_rng(0); X = rng.normal(size=(120, 1100));"
+        "y = np.arange(120) % 2; t = tk.TransferTask(sources=[(X, y)], target=X + 1, methods=['coral'], jobs=1);"
         "tk.run(t, out='r')"
     )
     found = []
     for threads in ("1", "2"):
         (tmp_path / threads).mkdir()
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        subprocess.run([sys.executable, "-c", code], cwd=tmp_path / threads, env=environment, check=True)
+        command = [sys.executable, "-c", IN_SMALL_FORESTS.format(code)]
+        subprocess.run(command, cwd=tmp_path / threads, env=environment, check=True)
         found.append((tmp_path / threads / "r/run.json").read_bytes())
     assert found[0] == found[1]
 

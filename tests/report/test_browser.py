@@ -92,9 +92,9 @@ class Visit:
 
 
 @pytest.mark.parametrize("name", ["classification", "regression", "decided", "networks", "long", "empty", *PAGES])
-@pytest.mark.parametrize("width", [390, 1200])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1200, "dark")])
 def test_page_is_whole(browser: Any, folder: Path, name: str, width: int, theme: str) -> None:
+    """At both widths and in both colours, which do not depend on each other."""
     path = folder / f"{name}.html"
     with Visit(browser, path, viewport={"width": width, "height": 900}, color_scheme=theme) as visit:
         assert visit.complaints == []

@@ -106,6 +106,7 @@ class CoTraining(ProbabilityTransfer):
         "random_state": RandomState(),
     }
     _accept_sparse: ClassVar = True
+    _test_params: ClassVar = {"n_rounds": 6}
 
     def __init__(
         self,

@@ -99,7 +99,7 @@ class TaskTrAdaBoost(VoteTransfer):
         "estimator": ESTIMATOR,
     }
     _accept_sparse: ClassVar = True
-    _test_params: ClassVar = {"n_estimators": 30}
+    _test_params: ClassVar = {"n_estimators": 16}
 
     def __init__(self, n_estimators: int = 30, min_vote: float = 0.0, estimator: Any = None) -> None:
         self.n_estimators = n_estimators

@@ -106,6 +106,7 @@ class BBSE(InstanceTransfer):
         "estimator": ESTIMATOR,
     }
     _accept_sparse: ClassVar = True
+    _test_params: ClassVar = {"cv": 3}
     _accept_chunks: ClassVar = True
 
     def __init__(

@@ -117,6 +117,7 @@ class RLLS(InstanceTransfer):
         "estimator": ESTIMATOR,
     }
     _accept_sparse: ClassVar = True
+    _test_params: ClassVar = {"cv": 3}
 
     def __init__(
         self,

@@ -119,7 +119,7 @@ class ContinuedBoosting(SourceModelTransfer):
         "source": SOURCE,
         "random_state": RandomState(),
     }
-    _test_params: ClassVar = {"max_rounds": 10, "n_folds": 2, "learning_rate": 0.3}
+    _test_params: ClassVar = {"max_rounds": 6, "n_folds": 2, "learning_rate": 0.4}
 
     def __init__(
         self,

@@ -100,6 +100,7 @@ class LinearInterpolation(SourceModelTransfer):
         "source": SOURCE,
     }
     _accept_sparse: ClassVar = True
+    _test_params: ClassVar = {"n_folds": 3}
 
     def __init__(
         self, weight: float | str = "cv", n_folds: int = 10, estimator: Any = None, source: Any = None
