@@ -1,4 +1,4 @@
-"""`transferkit data`: the named public data sets."""
+"""`transferkit data`: the named public data sets, and what a graph is like."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .run import AS_JSON
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Named public data sets: list, show, fetch, where.")
+app = typer.Typer(
+    no_args_is_help=True, help="Named public data sets: list, show, fetch, where; and what a graph is like."
+)
 NAME = Annotated[str, typer.Argument(help="Name of a data set, as `transferkit data list` shows it.")]
 
 
@@ -61,6 +63,27 @@ def show(name: NAME, as_json: AS_JSON = False) -> None:
     for key, value in facts.items():
         if value not in (None, "", (), [], {}):
             out().print(f"{key}: {_as_text(value)}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def graph(
+    source: Annotated[
+        str, typer.Argument(help="A folder with tables nodes and edges, a .mat or .npz file, or NAME:DOMAIN.")
+    ],
+    label: Annotated[str | None, typer.Option("--label", help="The nodes' labels.")] = None,
+    as_json: AS_JSON = False,
+) -> None:
+    """Show a graph's nodes, edges, degrees, and how often an edge joins nodes of one class (homophily)."""
+    from ..data.graphs import graph_facts
+    from ..pipeline.define import read_domain
+
+    facts = graph_facts(read_domain(source, label=label, require_label=False))
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        shown = "unknown" if value is None else f"{value:.3f}" if isinstance(value, float) else value
+        out().print(f"{key.replace('_', ' ')}: {shown}", markup=False)
 
 
 @app.command()

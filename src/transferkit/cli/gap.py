@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.errors import DataError
 from .console import out, print_json
 from .run import (
     AS_JSON,
@@ -51,6 +52,7 @@ def gap(
 
       transferkit gap photos/ sketches/ --model timm:resnet18
     """
+    from ..data.align import have_other_columns
     from ..pipeline.define import define
     from ..pipeline.gap import gap_profile
     from ..pipeline.prepare import prepare
@@ -68,7 +70,13 @@ def gap(
         shots=shots,
         seed=seed,
     )
-    prepared = prepare(define(task))
+    defined = define(task)
+    if defined.sources and not defined.models and have_other_columns(defined.sources, defined.target):
+        raise DataError(
+            f"{defined.sources[0].name} and {defined.target.name}: domains must have a column in common to be compared. Got columns"
+            " of their own; `transferkit run` tries what can tie them."
+        )
+    prepared = prepare(defined)
     names = prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None
     found = gap_profile(
         prepared.source,

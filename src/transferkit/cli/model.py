@@ -17,6 +17,7 @@ from .run import (
     KIND,
     LABEL,
     MODEL,
+    PAIRS,
     SEED,
     SHOTS,
     SOURCE_DOMAIN,
@@ -57,6 +58,7 @@ def fit(
         list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value; repeat.")
     ] = None,
     chunk_rows: CHUNK_ROWS = None,
+    pairs: PAIRS = None,
     seed: SEED = 0,
     as_json: AS_JSON = False,
 ) -> None:
@@ -69,6 +71,8 @@ def fit(
       transferkit fit source_only lab.csv clinic.csv --label diagnosis
 
       transferkit fit tca a.npz b.npz --set n_components=20
+
+      transferkit fit cca device1.csv device2.csv --label crop --pairs standards.csv
 
       transferkit fit coral lab_parts/ clinic_parts/ --label diagnosis --chunk-rows 100000
     """
@@ -83,7 +87,7 @@ def fit(
         params[name.strip()] = value_of(value.strip())
     folder = folder or free_folder(method)
     if chunk_rows is not None:
-        given = (shots, domain_column, target_domain, source_domain, model, text)
+        given = (shots, domain_column, target_domain, source_domain, model, text, pairs)
         if any(v is not None and v != [] for v in given) or target_labels != "auto":
             raise typer.BadParameter(
                 "goes with --label, --kind, --set, --seed and --out only", param_hint="--chunk-rows"
@@ -109,6 +113,7 @@ def fit(
             kind=kind,
             target_labels=target_labels,
             shots=shots,
+            pairs=None if pairs is None else str(pairs),
             seed=seed,
         )
         facts = fit_one(task, method, params, folder, command=command_line())
@@ -179,7 +184,9 @@ def predict(
         raise ParamError(f"predict: task must be one of {', '.join(model.tasks_)} (--task NAME). Got none.")
     if task is not None and wants is None:
         raise ParamError(f"predict: task must be left out for a model of one task. Got {task!r}.")
-    predicted, proba = predict_once(model, rows.X) if task is None else (model.predict(rows.X, task=task), None)
+    predicted, proba = (
+        predict_once(model, rows.X, rows.edges) if task is None else (model.predict(rows.X, task=task), None)
+    )
     names = sample_names(rows.X, data) if isinstance(rows.X, Samples) else None
     atomic_write(output, predictions_csv(predicted, proba, getattr(model, "classes_", None), names))
     _tell_written(len(predicted), output, as_json)

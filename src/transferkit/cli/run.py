@@ -52,6 +52,14 @@ MODEL = Annotated[
     str | None, typer.Option("--model", help="Pretrained network for images, texts or audio, as in timm:resnet18.")
 ]
 TEXT = Annotated[str | None, typer.Option("--text", help="The column that holds the texts.")]
+PAIRS = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs",
+        help="Where the target has columns of its own: a CSV file with the columns source and target, numbers from 0 of rows that"
+        " are the same thing.",
+    ),
+]
 SEED = Annotated[int, typer.Option("--seed", help="Every random choice follows from it.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print facts as JSON instead of text.")]
 
@@ -159,6 +167,7 @@ def run(
         typer.Option("--engine", help="Where candidates are fitted: local, or the workers of a dask or ray cluster."),
     ] = "local",
     address: Annotated[str | None, typer.Option("--address", help="Of that cluster, as in tcp://host:8786.")] = None,
+    pairs: PAIRS = None,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
@@ -174,8 +183,10 @@ def run(
     """Walk the six steps: read, prepare, select, train, evaluate against baselines, analyse.
 
     From domain to domain: tries every method that fits, chooses without peeking at hidden labels, and keeps the source
-    model where adapting would hurt. From a pretrained model to one labelled target: frozen features, fine-tuning, and
-    training from scratch beside them. Leaves a report, predictions and a model in the run's folder.
+    model where adapting would hurt. Where the target has columns of its own, a few target labels or pairs of rows tie it
+    to the source, and what is learned from these alone has to be beaten. From a pretrained model to one labelled
+    target: frozen features, fine-tuning, and training from scratch beside them. Leaves a report, predictions and a
+    model in the run's folder.
 
     [bold]Examples[/bold]
 
@@ -208,6 +219,10 @@ def run(
       transferkit run lab.csv clinic.csv --label diagnosis --tune 50 --budget 10min
 
       transferkit run lab.csv clinic.csv --label diagnosis --engine dask --address tcp://scheduler:8786
+
+      transferkit run old_sensors.csv new_sensors.csv --label fault --target-labels few --shots 5
+
+      transferkit run device1.csv device2.csv --label protein --pairs standards.csv
     """
     from ..pipeline.run import free_folder
     from ..pipeline.run import run as six_steps
@@ -241,6 +256,7 @@ def run(
             tune=tune,
             engine=engine,
             address=address,
+            pairs=None if pairs is None else str(pairs),
             target_shares=None if target_shares is None else _pairs(target_shares),
         )
         folder = folder or free_folder(target_domain or Path((domains or ["run"])[-1]).stem.replace(":", "-"))
@@ -257,6 +273,7 @@ def run(
             epochs,
             method,
             folder,
+            pairs,
             target_shares,
             None if assume == "nothing" else assume,
             seed or None,

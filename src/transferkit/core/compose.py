@@ -95,7 +95,9 @@ class TransferPipeline(BaseEstimator):
             whole.classes_ = method.classes_
         return whole
 
-    def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, target: Domain, groups: Any = None, pairs: Any = None, edges: Any = None
+    ) -> Self:
         """Fit the transformers, then the method on transformed source and target.
 
         Of rows in chunks the transformers learn by ``partial_fit``, as StandardScaler does.
@@ -110,6 +112,10 @@ class TransferPipeline(BaseEstimator):
             The target.
         groups : array-like of shape (n_source,), optional
             The source domain of each row.
+        pairs : array-like of shape (n_pairs, 2), optional
+            For a method between feature spaces: rows of `X` and of ``target.X`` that are the same thing.
+        edges : array of shape (2, n_edges) or sparse matrix of shape (n_source, n_source), optional
+            For a method of graphs: the source's edges.
 
         Returns
         -------
@@ -131,7 +137,9 @@ class TransferPipeline(BaseEstimator):
         if self.fit_on == "each":
             self.transformer_ = clone(self.source_transformer_).fit(target.X)
         moved = replace(target, X=self.transformer_.transform(target.X))
-        self.method_ = clone(self.method).fit(Z, y, target=moved, groups=groups)
+        # Most methods have no such arguments.
+        more = {name: value for name, value in (("pairs", pairs), ("edges", edges)) if value is not None}
+        self.method_ = clone(self.method).fit(Z, y, target=moved, groups=groups, **more)
         if hasattr(self.method_, "classes_"):
             self.classes_ = self.method_.classes_
         return self
@@ -150,16 +158,16 @@ class TransferPipeline(BaseEstimator):
             self.classes_ = self.method_.classes_
         return self
 
-    def predict(self, X: Any) -> Array:
-        """Labels or values for rows of the target, of shape (n_samples,)."""
+    def predict(self, X: Any, edges: Any = None) -> Array:
+        """Labels or values for rows of the target, of shape (n_samples,); `edges` for a method of graphs."""
         check_is_fitted(self)
-        return self.method_.predict(self.transformer_.transform(X))
+        return self.method_.predict(self.transformer_.transform(X), **({} if edges is None else {"edges": edges}))
 
     @_method_has("predict_proba")
-    def predict_proba(self, X: Any) -> Array:
-        """Class probabilities for rows of the target, of shape (n_samples, n_classes)."""
+    def predict_proba(self, X: Any, edges: Any = None) -> Array:
+        """Class probabilities for rows of the target, of shape (n_samples, n_classes); `edges` for a method of graphs."""
         check_is_fitted(self)
-        return self.method_.predict_proba(self.transformer_.transform(X))
+        return self.method_.predict_proba(self.transformer_.transform(X), **({} if edges is None else {"edges": edges}))
 
     @_method_has("transform")
     def transform(self, X: Any, domain: str = "target") -> Array:

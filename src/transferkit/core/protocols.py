@@ -40,6 +40,12 @@ def take_rows(values: Any, rows: Array) -> Any:
     return values[rows]
 
 
+def _is_indicator(y: Any) -> bool:
+    """Whether y is a table of 0 and 1 that says which of two classes or more each row has."""
+    table = np.asarray(y)
+    return table.ndim == 2 and table.shape[1] > 1 and table.dtype.kind in "buif" and bool(np.isin(table, (0, 1)).all())
+
+
 @dataclass(frozen=True, eq=False)
 class Domain:
     """Rows from one place, with or without labels.
@@ -51,8 +57,9 @@ class Domain:
     ----------
     X : array, sparse matrix or data frame of shape (n_samples, n_features), or array of shape (n_samples, *shape)
         The rows; or any lazy sequence of samples.
-    y : array of shape (n_samples,), optional
-        Labels; None means unlabelled.
+    y : array of shape (n_samples,) or (n_samples, n_classes), optional
+        Labels; None means unlabelled. A table of 0 and 1 says which of several classes each row has, for the methods that
+        take such: those of graphs.
     known : bool array of shape (n_samples,), optional
         Which labels a method may use; None means all of `y`. The values of `y` elsewhere are never read by a fit.
         There is no reserved label value for "unlabelled".
@@ -64,7 +71,8 @@ class Domain:
     Raises
     ------
     DomainError
-        If the lengths of X, y and known differ, if `known` is not boolean, or given without `y`.
+        If the lengths of X, y and known differ, a table y holds other than 0 and 1, or `known` is not boolean, or given
+        without `y`.
 
     Examples
     --------
@@ -83,8 +91,11 @@ class Domain:
 
     def __post_init__(self) -> None:
         n = self.n_samples
-        if self.y is not None and np.ndim(self.y) != 1:
-            raise DomainError(f"Domain: y must have one axis. Got shape {np.shape(self.y)}.")
+        if self.y is not None and np.ndim(self.y) != 1 and not _is_indicator(self.y):
+            raise DomainError(
+                "Domain: y must have one axis, or be a table of 0 and 1 with a column for each of several classes."
+                f" Got shape {np.shape(self.y)}."
+            )
         if self.y is not None and _n_rows(self.y) != n:
             raise DomainError(f"Domain: y must have one label a row of X ({n}). Got {_n_rows(self.y)}.")
         if self.known is not None:

@@ -13,7 +13,7 @@ from ..core.errors import DataError
 from ..core.protocols import Domain
 from .columns import tidy, to_frame, unify
 
-__all__ = ["align"]
+__all__ = ["align", "align_apart", "have_other_columns"]
 
 
 def align(sources: Sequence[Domain], target: Domain) -> tuple[list[Domain], Domain, list[str]]:
@@ -60,6 +60,39 @@ def align(sources: Sequence[Domain], target: Domain) -> tuple[list[Domain], Doma
         Xs, notes = _align_arrays(domains)
     moved = [d if X is d.X else replace(d, X=X) for d, X in zip(domains, Xs)]
     return moved[:-1], moved[-1], notes
+
+
+def have_other_columns(sources: Sequence[Domain], target: Domain) -> bool:
+    """Whether source and target have feature spaces of their own: no column of one name, other widths, or a table and an array.
+
+    Sparse rows are of one space, since svmlight files leave trailing columns out.
+    """
+    first = sources[0].X
+    if hasattr(first, "columns") != hasattr(target.X, "columns"):
+        return True
+    if hasattr(first, "columns"):
+        shared = set(map(str, target.X.columns)).intersection(*(map(str, d.X.columns) for d in sources))
+        return not shared
+    if any(sparse.issparse(d.X) for d in (*sources, target)):
+        return False
+    return bool(first.shape[1:] != target.X.shape[1:])
+
+
+def align_apart(sources: Sequence[Domain], target: Domain) -> tuple[list[Domain], Domain, list[str]]:
+    """As `align`, for a target with columns of its own: the sources are brought to the same features, the target is left alone.
+
+    Raises
+    ------
+    DataError
+        If the sources do not go together.
+    """
+    *others, last = sources
+    notes: list[str] = []
+    if others:
+        others, last, notes = align(others, last)
+    else:
+        last = align([last], last)[1]
+    return [*others, last], align([target], target)[1], notes
 
 
 def _align_frames(domains: Sequence[Domain]) -> tuple[list[pl.DataFrame], list[str]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..core.errors import DataError
 from ..core.protocols import Domain
+from .graphs import holds_graph, read_graph
 from .join import join
 from .kinds import KINDS
 from .layout import SPLITS
@@ -105,6 +106,7 @@ def read(
     ``train/ants/1.jpg``, ``val/...``   splits, see `split` and `read_splits`
     ``1.jpg``, ``2.jpg``                no labels
     ``labels.csv``, ``images/1.jpg``    a table with a column of paths and one of labels
+    ``nodes.csv``, ``edges.csv``        a graph; so is a .mat or .npz file with a network, see `read_graph`
     ==================================  =====================================================================
 
     One folder around all of them is stripped. Recordings of sensors (``.csv``, ``.npy``) in class folders are read with
@@ -142,6 +144,8 @@ def read(
             raise DataError(f"{source.name}: the domain must have labels. Got y=None.")
         source = source if split is None else _in_split(source, split)
         return source if name is None else replace(source, name=name)
+    if all(v is None for v in (domain_column, kind, text, path, split, window)) and holds_graph(source):
+        return read_graph(source, label=label, name=name, require_label=require_label)
     samples = kind if kind in KINDS else None
     ask = Ask(label, domain_column, require_label, n_features, strict, samples, path, text, split, check, window, hop)
     part = join(list(parts_of(source, ask, None if samples else kind)))

@@ -23,7 +23,7 @@ from ..core.constraints import Rule, check_params
 from ..core.errors import DomainError, ParamError, TrainingError
 from ..core.protocols import Array, Domain
 from ..ops.nn.heads import Head
-from .backbone import Backbone
+from .backbone import Backbone, Group
 from .device import Place, find_place
 from .distribution import find_processes
 from .freezing import FreezePlan
@@ -104,7 +104,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     def _checked_training(self, where: str) -> Training:
         """This fit's own copy of the settings, after all parameters were checked."""
         check_params(self)
-        training = Training() if self.training is None else copy.copy(self.training)
+        training = self._usual() if self.training is None else copy.copy(self.training)
         try:
             check_params(training)
         except ParamError as err:
@@ -148,7 +148,7 @@ class NetworkEstimator(BaseEstimator, ABC):
         """Train ``fit.network``, set ``history_`` and ``n_updates_``, give what the report should know."""
         self._edit(fit)
         objective = self._objective(fit)
-        plan, groups = self._plan(fit), fit.network.groups
+        plan, groups = self._plan(fit), self._groups(fit)
         key = self._key()
         if (
             fit.training.folder is not None
@@ -186,6 +186,14 @@ class NetworkEstimator(BaseEstimator, ABC):
         }
 
     # What a shape of method says -----------------------------------------------------------------------------------
+
+    def _usual(self) -> Training:
+        """The settings of the training where the user gives none."""
+        return Training()
+
+    def _groups(self, fit: Fit) -> tuple[Group, ...]:
+        """The network's parts from input to output; the head is the last one."""
+        return fit.network.groups
 
     def _check_input(self, where: str, X: Any, name: str = "X") -> Any:
         """Rows that can be indexed, or an error that calls them `name`."""

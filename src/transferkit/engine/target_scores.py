@@ -15,7 +15,7 @@ from .labels import Labels
 from .network import Network
 from .rows import Rows
 
-__all__ = ["collapse", "domain_auc", "some_rows", "target_scores"]
+__all__ = ["collapse", "domain_auc", "scores_of", "some_numbers", "some_rows", "target_scores"]
 
 _ROWS = 500  # of each domain, at even distances
 _ROWS_A_CLASS = 10  # fewer say nothing of class shares
@@ -23,8 +23,12 @@ _ROWS_A_CLASS = 10  # fewer say nothing of class shares
 
 def some_rows(rows: Rows) -> Rows:
     """At most 500 of the rows, at even distances."""
-    kept = np.unique(np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).astype(int))
-    return rows.take(kept)
+    return rows.take(some_numbers(len(rows)))
+
+
+def some_numbers(n: int) -> Array:
+    """At most 500 of the numbers from 0 to n - 1, at even distances."""
+    return np.unique(np.linspace(0, n - 1, min(_ROWS, n)).astype(int))
 
 
 def target_scores(
@@ -58,21 +62,27 @@ def target_scores(
         z = network.features(x)
         return torch.cat([z.float(), network.head(z).float()], dim=1)
 
-    widths = labels.n_outputs
+    n = labels.n_outputs
     found_s, found_t = (outputs_of(network, both, rows, place, batch_size) for rows in (source, target))
     assert source.y is not None
-    y = source.y.numpy()
-    known = labels.classes[y] if labels.classes is not None else y
-    predicted = labels.predict(found_s[:, -widths:])
+    return scores_of(labels, source.y, found_s[:, :-n], found_s[:, -n:], found_t[:, :-n], found_t[:, -n:])
+
+
+def scores_of(
+    labels: Labels, y: torch.Tensor, z_s: Array, outputs_s: Array, z_t: Array, outputs_t: Array
+) -> tuple[dict[str, float], Array]:
+    """The scores of `target_scores` from features and outputs of both domains, and encoded labels of the source's rows."""
+    values = y.numpy()
+    known = labels.classes[values] if labels.classes is not None else values
     if labels.kind == "regression":  # encoded numbers are standardised
-        known = y * labels.scale + labels.mean
-    scores = {"source/score": labels.score(known, predicted)}
-    if min(len(found_s), len(found_t)) >= 4:
-        scores["domain/auc"] = domain_auc(found_s[:, :-widths], found_t[:, :-widths])
+        known = values * labels.scale + labels.mean
+    scores = {"source/score": labels.score(known, labels.predict(outputs_s))}
+    if min(len(z_s), len(z_t)) >= 4:
+        scores["domain/auc"] = domain_auc(z_s, z_t)
     if labels.kind != "classification":
         return scores, np.empty(0)
-    proba = labels.proba(found_t[:, -widths:])
-    shares = np.bincount(proba.argmax(axis=1), minlength=widths) / len(proba)
+    proba = labels.proba(outputs_t)
+    shares = np.bincount(proba.argmax(axis=1), minlength=labels.n_outputs) / len(proba)
     scores["target/entropy"] = float(np.mean([_entropy(p) for p in proba]))
     scores["target/diversity"] = _entropy(proba.mean(axis=0))
     scores["target/largest_share"] = float(shares.max())

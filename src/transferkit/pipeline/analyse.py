@@ -22,6 +22,7 @@ from .evaluate import METRIC, Evaluated
 from .guard import label_sheet
 from .pictures import disputed_examples, embedding, learning_of
 from .prepare import Prepared
+from .relation import next_between_spaces, relation_of
 from .select import FROM_TASKS, MANY_SOURCES, Selected
 from .strict_json import plain
 
@@ -40,7 +41,7 @@ def facts_of(
     defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated, command: str
 ) -> dict[str, Any]:
     """The content of ``run.json``: no time, path of a folder or name of a machine, so that equal runs have equal files."""
-    held, learning = prepared.held_back, learning_of(evaluated)
+    held, learning, apart = prepared.held_back, learning_of(evaluated), prepared.source_names is not None
     return {
         "schema": SCHEMA,
         "transferkit": __version__,
@@ -49,6 +50,7 @@ def facts_of(
         "versions": {"python": platform.python_version(), **{n: metadata.version(n) for n in _LIBRARIES}},
         "task": {
             "kind": prepared.kind,
+            **({"way": "spaces"} if apart else {}),
             "label": defined.task.label,
             "metric": METRIC[prepared.kind],
             "sources": [{"name": d.name, "n": d.n_samples} for d in defined.sources],
@@ -59,24 +61,22 @@ def facts_of(
                 "n_held_back": 0 if held is None else len(held.rows),
             },
             "target_labels": defined.target_labels,
-            "n_features": int(prepared.source.X.shape[1]),
+            "n_features": int(prepared.target.X.shape[1]),
+            **({"n_features_source": int(prepared.source.X.shape[1])} if apart else {}),
             "classes": None if prepared.classes is None else prepared.classes.tolist(),
             "fingerprint": prepared.fingerprint,
         },
         "prepare": {
             "notes": prepared.notes,
             "features_in": prepared.n_features_in,
-            "features_out": int(prepared.source.X.shape[1]),
+            "features_out": int(prepared.target.X.shape[1]),
         },
-        "estimator": {
-            "name": _describe(selected.estimator),
-            "source_score": round(selected.estimator_score, 6),
-            **({} if selected.search is None else {"search": selected.search}),
-        },
+        **({} if apart else {"estimator": _estimator(selected)}),
         **({} if prepared.model is None else {"model": prepared.model}),
         "gap": selected.gap,
         "candidates": evaluated.candidates,
         "guard": evaluated.guard,
+        **({"relation": relation_of(prepared, evaluated)} if apart else {}),
         "verdict": evaluated.verdict,
         **({"learning": plain(learning)} if learning else {}),
         "moves": evaluated.moves,
@@ -87,12 +87,19 @@ def facts_of(
     }
 
 
+def _estimator(selected: Selected) -> dict[str, Any]:
+    search = {} if selected.search is None else {"search": selected.search}
+    return {"name": _describe(selected.estimator), "source_score": round(selected.estimator_score, 6), **search}
+
+
 def _describe(estimator: Any) -> str:
     steps = getattr(estimator, "steps", None)
     return " ".join(str(steps[-1][1] if steps else estimator).split())
 
 
 def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated) -> list[str]:
+    if prepared.source_names is not None:
+        return next_between_spaces(prepared, evaluated)
     steps = []
     guard = evaluated.guard
     disputed = guard.get("disputed") or {}

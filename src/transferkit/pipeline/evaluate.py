@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .define import TransferTask
 from .guard import Choice, as_single, choose, settle
 from .prepare import HeldBack, Prepared
 from .select import ANCHOR
+from .spaces import ALONE
 from .strict_json import plain
 from .train import Trained
 
@@ -76,10 +78,11 @@ def evaluate(
     TransferError
         If source-only itself could not be fitted.
     """
-    anchor = next((t for t in trained if t.candidate.id == ANCHOR), None)
+    first = ANCHOR if prepared.source_names is None else ALONE
+    anchor = next((t for t in trained if t.candidate.id == first), None)
     if anchor is None or anchor.model is None:
         raise TransferError(
-            f"run: source-only must be fitted before anything else. Got: {anchor.reason if anchor else 'no such candidate'}"
+            f"run: {_kept(first)} must be fitted before anything else. Got: {anchor.reason if anchor else 'no such candidate'}"
         )
     with threadpool_limits(limits=1):
         # Held-back labels are not even at hand where the choice is made.
@@ -240,7 +243,8 @@ def _sentence(winner: Trained, guard: Mapping[str, Any], expected: Any, baseline
     word, reason = "measured" if basis == "held-back labels" else "expected", guard["reason"]
     if not guard["adapted"]:
         known = f", {word} {number(baseline[0])}" if baseline else ""
-        start = "Ambiguous, so keep source-only for now" if guard["state"] == "ambiguous" else "Keep source-only"
+        kept = _kept(guard["anchor"])
+        start = f"Ambiguous, so keep {kept} for now" if guard["state"] == "ambiguous" else f"Keep {kept}"
         return f"{start}{known}: {reason}."
     name = MADE.get(winner.candidate.id, winner.candidate.card.cls)
     if not expected or not baseline:
@@ -249,15 +253,25 @@ def _sentence(winner: Trained, guard: Mapping[str, Any], expected: Any, baseline
     if expected[0] >= baseline[0]:
         return f"{known}; {reason}."
     if word == "measured":
-        return f"{known}: the guard was wrong here, for on the held-back labels source-only is better."
+        return f"{known}: the guard was wrong here, for on the held-back labels {_kept(guard['anchor'])} is better."
     return f"{known}, an estimate that speaks against it; {reason}."
 
 
-def predict_once(model: Any, X: Any) -> tuple[Array, Array | None]:
-    """Labels and, where there are any, probabilities of raw rows that pass through the network once."""
+def _kept(anchor: str) -> str:
+    """How the verdict calls the model without transfer."""
+    return "target-only" if anchor == ALONE else "source-only"
+
+
+def predict_once(model: Any, X: Any, edges: Any = None) -> tuple[Array, Array | None]:
+    """Labels and, where there are any, probabilities of raw rows that pass through the network once; `edges` of a graph."""
     if isinstance(model, TransferPipeline):
         X, model = model.transformer_.transform(X), model.method_
-        return model.predict(X), model.predict_proba(X) if hasattr(model, "predict_proba") else None
+        inner = model
+        while isinstance(inner, TransferPipeline):
+            inner = inner.method_
+        of_graphs = edges is not None and "edges" in signature(inner.predict).parameters
+        more = {"edges": edges} if of_graphs else {}
+        return model.predict(X, **more), model.predict_proba(X, **more) if hasattr(model, "predict_proba") else None
     if not hasattr(model, "predict_proba"):
         return model.predict(X), None
     proba = model.predict_proba(X)  # a network's label is its most probable class

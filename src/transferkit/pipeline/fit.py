@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from ..core.files import atomic_write, make_folder
 from .analyse import SCHEMA, deployable
 from .define import TransferTask, define
 from .evaluate import METRIC, score_held_back
+from .graphs import source_edges
 from .prepare import prepare
 from .select import Candidate, epochs_for, scaler_for, select_estimator
+from .spaces import SpaceCandidate, check_between_spaces, known_columns
 from .strict_json import plain
 
 __all__ = ["fit_one"]
@@ -57,19 +60,27 @@ def fit_one(
             raise ParamError(f"fit: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
     if (folder / "model").exists():
         raise DataError(f"{folder}: holds a model already. Name another folder.")
-    prepared = prepare(define(task))
-    estimator, _ = select_estimator(prepared, task.seed)
+    defined = define(replace(task, methods=[card.name]))
+    edges = source_edges(card, defined)
+    prepared = prepare(defined)
+    apart = prepared.source_names is not None
+    if apart:
+        check_between_spaces(card, prepared)
+    estimator = None if apart else select_estimator(prepared, task.seed)[0]
     training = {}
-    if card.cost == "epochs":
+    if card.cost == "epochs" and not edges:  # a graph is one batch: the method's own number of epochs holds
         from ..engine.training import Training  # needs torch
 
         training = {"training": Training(n_epochs=epochs_for(prepared, task.epochs))}
-    candidate = Candidate(
+    candidate: Candidate | SpaceCandidate = Candidate(
         f"{card.name}-1", card, {**training, **params}, estimator, "candidate", scaler=scaler_for(card, prepared)
     )
+    if apart:
+        candidate = SpaceCandidate(f"{card.name}-1", card, {**known_columns(card, prepared), **training, **params})
     model = candidate.build(task.seed).fit(
-        prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups
-    )
+        prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups,
+        **({} if prepared.pairs is None else {"pairs": prepared.pairs}), **edges,
+    )  # fmt: skip
     scores = {}
     if prepared.held_back is not None:
         scores = score_held_back({card.name: model.predict(prepared.target.X)}, prepared, prepared.held_back, task.seed)

@@ -56,7 +56,8 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     found: dict[str, Any] = {
         "method": "PCA",
         "rows": "columns" if prepared.model is None else "features",
-        "before": flat_picture(Xs[rows_s], Xt[rows_t]),
+        # Rows with other columns lie in no one picture before a method maps them into one.
+        "before": flat_picture(Xs[rows_s], Xt[rows_t]) if prepared.source_names is None else None,
         "after": None,
         "source_labels": np.asarray(prepared.source.y)[rows_s].tolist(),
         "target_labels": evaluated.predictions[evaluated.winner.candidate.id][rows_t].tolist(),
@@ -88,7 +89,7 @@ def _pictured(evaluated: Evaluated) -> Trained | None:
         for t in evaluated.trained
         if t.candidate.role != "baseline"
         and hasattr(t.model, "transform")
-        and (evaluated.guard["adapted"] or _history(t))
+        and (evaluated.guard["adapted"] or _history(t) or evaluated.guard["selector"] == "relation_guard")
     ]
     return max(able, key=lambda t: (first.get(t.candidate.id, 0), evidence[t.candidate.id]), default=None)
 

@@ -14,14 +14,16 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import Pipeline
 
+from ..catalogue import card_of
 from ..core.base import stack
 from ..core.errors import DomainError
 from ..core.protocols import Array, Domain
 from ..core.validation import Task
-from ..data.align import align
+from ..data.align import align, align_apart, have_other_columns
 from ..data.encode import TableEncoder
 from ..data.samples import Samples, join_samples
 from .define import Defined
+from .pairs import read_pairs, untied
 
 __all__ = ["HeldBack", "Prepared", "fingerprint_of", "held_back_sum", "prepare", "sample_names", "short_name"]
 
@@ -74,6 +76,10 @@ class Prepared:
         Name, weights and width of the network that made the features; None for tables.
     names : list of str or None
         What a table calls the target's rows; None where they are a table themselves.
+    source_names : list of str or None
+        The source's columns after encoding, where the target has columns of its own; None where both have the same.
+    pairs : int array of shape (n_pairs, 2) or None
+        Then: rows of source and target that were told to be the same thing.
     """
 
     source: Domain
@@ -89,6 +95,8 @@ class Prepared:
     fingerprint: str
     model: dict[str, Any] | None = None
     names: list[str] | None = None
+    source_names: list[str] | None = None
+    pairs: Array | None = None
 
     @classmethod
     def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:
@@ -115,11 +123,22 @@ def prepare(defined: Defined) -> Prepared:
             f"{defined.target.name}: there must be a source domain beside the target."
             " A model alone as the source goes with `transferkit run`."
         )
-    raw = bool(defined.models)
-    sources, target, notes = (
-        (list(defined.sources), defined.target, []) if raw else align(defined.sources, defined.target)
-    )
+    raw, task = bool(defined.models), defined.task
+    apart = not raw and _is_apart(defined)
+    if raw:
+        sources, target, notes = list(defined.sources), defined.target, []
+    else:
+        sources, target, notes = (align_apart if apart else align)(defined.sources, defined.target)
     notes = [*defined.notes, *notes]
+    if apart:
+        if task.pairs is None and task.methods is None and defined.target_labels != "few":
+            held = int(target.mask.sum()) if defined.target_labels == "test" else 0
+            raise untied(sources[0].name, target.name, _columns(sources[0].X), _columns(target.X), held)
+        notes.append(
+            "Source and target have columns of their own: methods between feature spaces are tried, against the target's known"
+            " labels alone."
+        )
+    pairs = _pairs(defined, sources, target, notes) if apart else None
     sources = [_labelled(d, notes) for d in sources]
     if target.n_samples < 3:
         raise DomainError(f"{target.name}: a target must have at least 3 rows. Got {target.n_samples}.")
@@ -144,12 +163,22 @@ def prepare(defined: Defined) -> Prepared:
             )
     Xs = _concat([d.X for d in sources])
     model = None
+    source_names = None
     if raw:
         encoder, model = _backbone(defined.models[0], target.X, notes)
     else:
-        encoder = TableEncoder().fit(Xs, target=Domain(target.X))
+        encoder = TableEncoder().fit(_with_shared(target.X, Xs) if apart else Xs, target=Domain(target.X))
         notes.extend(encoder.notes_)
-    transformer, names, Zs, Zt = _encode(encoder, Xs, target.X, defined.task.seed, notes)
+    if apart:
+        # Each side by itself, but for columns of one name: these keep the source's scale.
+        of_source = TableEncoder().fit(Xs)
+        notes.extend(of_source.notes_)
+        _, source_names, Zs, _ = _encode(of_source, Xs, Xs, defined.task.seed, notes)
+        transformer, names, Zt, _ = _encode(encoder, target.X, target.X, defined.task.seed, notes)
+        if not all(hasattr(d.X, "columns") for d in (sources[0], target)):  # numbers of columns are no names
+            source_names, names = [f"source {n}" for n in source_names], [f"target {n}" for n in names]
+    else:
+        transformer, names, Zs, Zt = _encode(encoder, Xs, target.X, defined.task.seed, notes)
     moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys, notes)
     groups = np.concatenate([np.full(d.n_samples, d.name) for d in sources])
     return Prepared(
@@ -166,11 +195,52 @@ def prepare(defined: Defined) -> Prepared:
         # Of raw rows the files count, not the features: those may differ in the last bit with the number of threads.
         fingerprint=fingerprint_of(
             *([_digests(Xs), _digests(target.X), model["weights"]] if model else [Zs, moved.X]),
-            ys, groups, moved.known_y, moved.mask,
+            ys, groups, moved.known_y, moved.mask, *(() if pairs is None else (pairs,)),
         ),
         model=model,
         names=sample_names(target.X, defined.task.target) if raw else None,
+        source_names=source_names,
+        pairs=pairs,
     )  # fmt: skip
+
+
+def _columns(X: Any) -> list[str]:
+    return [str(c) for c in (X.columns if hasattr(X, "columns") else range(X.shape[1]))]
+
+
+def _is_apart(defined: Defined) -> bool:
+    """Whether the target keeps columns of its own: it shares none, pairs were given, or only methods for that were named."""
+    task = defined.task
+    if task.pairs is not None or have_other_columns(defined.sources, defined.target):
+        return True
+    names = [{*map(str, getattr(d.X, "columns", ()))} for d in (*defined.sources, defined.target)]
+    differ = any(own != names[-1] for own in names[:-1])
+    return differ and bool(task.methods) and all("heterogeneous" in card_of(m).settings for m in task.methods or ())
+
+
+def _with_shared(X: Any, Xs: Any) -> Any:
+    """What an encoder of the target learns its scales from: the target's rows, but the source's in columns of one name."""
+    shared = [c for c in getattr(X, "columns", ()) if c in getattr(Xs, "columns", ())]
+    if not shared:
+        return X
+    n = max(len(X), len(Xs))
+    seen = {c: (Xs if c in shared else X)[c] for c in X.columns}
+    return type(X)({c: values.gather(np.resize(np.arange(len(values)), n)) for c, values in seen.items()})
+
+
+def _pairs(defined: Defined, sources: Sequence[Domain], target: Domain, notes: list[str]) -> Array | None:
+    """The pairs that were given, by number of the source rows that have a label; the others are left out."""
+    if defined.task.pairs is None:
+        return None
+    labelled = np.concatenate([d.mask for d in sources])
+    pairs = read_pairs(defined.task.pairs, len(labelled), target.n_samples)
+    usable = labelled[pairs[:, 0]]
+    if not usable.all():
+        notes.append(f"{int((~usable).sum())} of {len(pairs)} pairs are left out: their source rows have no label.")
+    if not usable.any():
+        raise DomainError(f"{target.name}: pairs must name source rows with a label. Got none that do.")
+    kept = pairs[usable]
+    return np.column_stack([np.cumsum(labelled)[kept[:, 0]] - 1, kept[:, 1]])
 
 
 def short_name(model: str) -> str:

@@ -24,6 +24,7 @@ from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
 from .search import SHARE, check_search, search
 from .select import select
+from .spaces import check_ties, select_between
 from .threads import one_thread
 from .train import train
 from .tuning.train import seconds_of
@@ -136,6 +137,7 @@ def run(
         tell("prepare")
         prepared = prepare(defined) if task.sources else tuning.prepare(defined)
         if isinstance(prepared, Prepared):
+            check_ties(prepared)
             check_assumption(task, prepared)
         state = {
             "schema": SCHEMA,
@@ -189,10 +191,11 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     if task.tune:
         check_search()
     walk.tell("select")
-    selected = select(blind, task)
+    apart = prepared.source_names is not None
+    selected = (select_between if apart else select)(blind, task)
     walk.begin()
     budget = task.budget
-    if task.tune:
+    if task.tune and not apart:  # there is no setting of one inner model that all candidates share
         selected = search(selected, blind, task, folder, walk.progress)
         budget = None if budget is None else (1 - SHARE) * budget
     walk.tell("train")
@@ -235,8 +238,8 @@ def _labels(folder: Path, new: Path | str | None, prepared: Prepared | tuning.Tu
     files = [f for f in (kept if kept.exists() else None, None if new is None else Path(new)) if f is not None]
     if not files or not isinstance(prepared, Prepared):
         return {}
-    if prepared.kind != "classification" or prepared.target.mask.any():
-        raise DataError(f"{folder}: labels must be for a classification without known target labels.")
+    if prepared.kind != "classification":
+        raise DataError(f"{folder}: labels must be for a classification. Got a regression.")
     found = merge_labels(files, prepared.target.n_samples)
     if new is not None:
         if not (folder / "run.json").exists():

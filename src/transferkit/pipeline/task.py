@@ -10,6 +10,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from ..core.errors import DataError, ParamError
 from ..core.protocols import Array, Domain
 from .cluster import ENGINES
@@ -110,6 +112,9 @@ class TransferTask:
         is used up is waited for.
     address : str, optional
         Of the cluster, as in ``"tcp://host:8786"``; needed for dask.
+    pairs : path or array-like of shape (n_pairs, 2), optional
+        Rows of the sources and of the target that are the same thing, where the target has columns of its own: a CSV file with
+        the columns ``source`` and ``target``, numbers of rows from 0, those of several sources one after the other.
 
     Raises
     ------
@@ -146,6 +151,7 @@ class TransferTask:
     tune: int = 0
     engine: str = "local"
     address: str | None = None
+    pairs: Any = None
 
     def __post_init__(self) -> None:
         def refuse(name: str, rule: str) -> ParamError:
@@ -197,6 +203,8 @@ class TransferTask:
         for name, default in (("assume", "nothing"), ("target_shares", None)):
             if not len(self.sources) and getattr(self, name) != default:
                 raise refuse(name, "be left out where a model is the source: its labels decide")
+        if self.pairs is not None and (self.models or self.domain_column is not None or not len(self.sources)):
+            raise refuse("pairs", "go with source and target tables of their own columns")
         if self.text is not None and self.domain_column is not None:
             raise refuse("text", "be left out with domain_column")
         if (self.domain_column is None) != (self.target_domain is None):
@@ -279,6 +287,8 @@ class TransferTask:
                 continue  # defaults: runs from before these were options resume
             if field.name == "model":
                 value = [model_place(m) for m in self.models]
+            if field.name == "pairs":
+                value = place_of(value) if isinstance(value, (str, Path)) else np.asarray(value).tolist()
             if isinstance(value, Integral) and not isinstance(value, bool):
                 value = int(value)
             plain[field.name] = list(value) if isinstance(value, tuple) else value

@@ -150,6 +150,7 @@ class _Rows:
     target: Domain
     groups: Array
     kind: str
+    pairs: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,8 @@ def _write_rows(prepared: Prepared, folder: Path) -> Path:
     arrays = {"X": source.X, "y": source.y, "groups": prepared.groups, "kind": prepared.kind, "Xt": target.X}
     if target.y is not None:
         arrays |= {"yt": target.y, "known": target.mask}
+    if prepared.pairs is not None:
+        arrays["pairs"] = prepared.pairs
     path, temporary = folder / "rows.npz", folder / ".rows.npz"
     try:
         np.savez(temporary, **arrays)
@@ -198,7 +201,8 @@ def _write_rows(prepared: Prepared, folder: Path) -> Path:
 def _read_rows(path: Path) -> _Rows:
     with np.load(path, allow_pickle=False) as file:
         target = Domain(file["Xt"], file["yt"], file["known"]) if "yt" in file else Domain(file["Xt"])
-        return _Rows(Domain(file["X"], file["y"]), target, file["groups"], str(file["kind"]))
+        pairs = file.get("pairs")
+        return _Rows(Domain(file["X"], file["y"]), target, file["groups"], str(file["kind"]), pairs)
 
 
 def _fit_until(
@@ -248,7 +252,10 @@ def _fit_one(candidate: Candidate, prepared: Prepared | _Rows, folder: Path, see
             method = candidate.build(seed)
             # What is not loaded yet is not limited; torch is loaded once the first network is built.
             with threadpool_limits(limits=1):
-                model = method.fit(prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups)
+                more = {} if prepared.pairs is None else {"pairs": prepared.pairs}
+                model = method.fit(
+                    prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups, **more
+                )
                 _check_answers(model, prepared)
                 if candidate.role != "baseline":
                     _check_learned(model)

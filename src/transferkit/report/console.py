@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import words
-from .decision import BADGES, assumed, decision_view, state_of
+from .decision import assumed, badge_of, decision_view, state_of
 
 __all__ = ["gap_table", "summary_table", "verdict_panel"]
 
@@ -46,7 +46,7 @@ def verdict_panel(facts: Mapping[str, Any]) -> Panel:
         often = "settle it where one model is right four times as often as the other"
         parts.append(f"\nAbout {asked} on the rows in dispute {often}: fill in label_next.csv, then --resume.")
     colour = _COLOURS.get(state or "", "white")
-    title = f"[bold {colour}]{BADGES[view['state']]}[/]" if view["state"] else None
+    title = f"[bold {colour}]{badge_of(facts)}[/]" if view["state"] else None
     return Panel(Group(*parts), title=title, title_align="left", border_style=colour)
 
 

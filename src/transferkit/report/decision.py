@@ -9,7 +9,7 @@ from typing import Any
 from . import words
 from .flow import flow_of
 
-__all__ = ["BADGES", "assumed", "decision_view", "members", "proposal_name", "short_name", "state_of"]
+__all__ = ["BADGES", "assumed", "badge_of", "decision_view", "members", "proposal_name", "short_name", "state_of"]
 
 BADGES = {
     "adapt": "Adapt",
@@ -22,6 +22,12 @@ _SAYS = {
     "ambiguous": "Source-only stays for now. The same data would look like this in two different worlds, and nothing but "
     "target labels, or knowledge of the class shares, can tell which one it is.",
 }
+# Between feature spaces it is the target's own labels that a method has to beat.
+_OWN_BADGES = {"adapt": "Adapt", "keep": "Keep target-only"}
+_OWN_SAYS = {
+    "adapt": "{proposal} replaces a model of the target's own labels.",
+    "keep": "A model of the target's own labels stays; the source has no part in it.",
+}
 _ASSUMED = {
     "nothing": "Nothing was assumed about the target's class shares.",
     "same-priors": "Assumed: the classes are about as common in the target as in the source. If they are not, the verdict "
@@ -29,6 +35,7 @@ _ASSUMED = {
     "label-shift": "Assumed: the class shares moved and nothing else did. If more has moved, the verdict does not hold.",
     "target-shares": "Taken as known: the target's class shares that were given with the task.",
     "few labels": "No assumption was needed: labelled target rows tested the proposal.",
+    "known ties": "No assumption was needed: what ties the two sides was tested against chance.",
 }
 _SETTLED = "Labels of rows in dispute settled it; no assumption was needed."
 _PROPOSALS = {"vote": "The vote of all candidates", "moved_shares": "Source-only with its class shares moved"}
@@ -61,6 +68,13 @@ def state_of(facts: Mapping[str, Any]) -> str | None:
         return str(guard["state"])
     adapted = guard.get("adapted", (facts.get("verdict") or {}).get("adapted"))
     return None if adapted is None else "adapt" if adapted else "keep"
+
+
+def badge_of(facts: Mapping[str, Any]) -> str:
+    """The verdict in two or three words; empty where there is none."""
+    state = state_of(facts) or ""
+    badges = _OWN_BADGES if (facts.get("task") or {}).get("way") == "spaces" else BADGES
+    return badges.get(state, "")
 
 
 def assumed(facts: Mapping[str, Any]) -> str:
@@ -141,14 +155,15 @@ def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:
     state = state_of(facts)
     by_model = (facts.get("task") or {}).get("way") == "model"
     shown = None if by_model else state
+    says = _OWN_SAYS if (facts.get("task") or {}).get("way") == "spaces" else _SAYS
     checks = [c for c in guard.get("checks") or () if c.get("says") or c.get("check")]
     limits, evidence = guard.get("limits") or {}, guard.get("evidence")
     disputed = guard.get("disputed") or {}
     known = evidence if isinstance(evidence, Mapping) else {}
     return {
         "state": shown,
-        "badge": BADGES.get(shown or "", ""),
-        "decided": _SAYS[shown].format(proposal=proposal_name(facts) or "The chosen model") if shown else "",
+        "badge": badge_of(facts) if shown else "",
+        "decided": says[shown].format(proposal=proposal_name(facts) or "The chosen model") if shown else "",
         "assumed": assumed(facts),
         "afterwards": _afterwards(facts) if verdict.get("basis") == "held-back labels" and not by_model else "",
         "proposal": _within(facts),
@@ -205,7 +220,7 @@ def _afterwards(facts: Mapping[str, Any]) -> str:
     begin = "On the held-back labels, looked at afterwards, "
     who = _within(facts)
     if round(abs(gain), 3) == 0:
-        return f"{begin}{who} and source-only are equally good."
+        return f"{begin}{who} and {words.without(facts)} are equally good."
     if state == "adapt":
         return f"{begin}it {'gained' if gain > 0 else 'lost'} {size}."
     return f"{begin}{who} would have {'gained' if gain > 0 else 'lost'} {size}" + (

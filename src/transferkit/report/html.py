@@ -70,7 +70,8 @@ def _view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "interval": lambda value: words.interval(value, name), "candidate_name": candidate_name,
         "fitted": fitted, "unfitted": [c for c in candidates if c.get("status", "fitted") != "fitted"],
         "has": {key: words.any_has(fitted, key) for key in ("evidence", "changed", "estimate", "validation", "score")},
-        **learning_view(facts), **network_view(facts), **decision_view(facts),
+        **learning_view(facts), **network_view(facts), **decision_view(facts), "relation": facts.get("relation") or {},
+        "without": words.without(facts),
         "gap_words": words.gap_in_words(gap), "most_rows": MOST_ROWS, "most_classes": MOST_CLASSES,
         "classes": sorted(per_class, key=_loss), "shown_classes": len(shown_classes(per_class)),
         "confused": _worst_pairs(confusion) if len(confusion.get("labels") or ()) > MOST_CLASSES else [],
@@ -93,9 +94,11 @@ def _strip(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     anchor, winner = by_id.get(guard.get("anchor")) or {}, by_id.get(guard.get("winner")) or {}
     by_model = task.get("way") == "model"
     key = "validation" if key == "estimate" and by_model else key
+    apart = task.get("way") == "spaces"
     plain = anchor.get("class") if by_model and anchor.get("model") != "from scratch" else None
-    without = f"with {words.clean(plain)}" if plain else "from scratch" if by_model else "without adapting"
-    kept = "trained from scratch" if by_model else "the source's model, kept"
+    own = "the target's labels alone" if apart else None
+    without = f"with {words.clean(plain)}" if plain else "from scratch" if by_model else own or "without adapting"
+    kept = "trained from scratch" if by_model else own or "the source's model, kept"
     chosen = {
         "label": f"with {short_name(winner) or 'adapting'}" if verdict.get("adapted") else kept,
         "value": verdict.get("expected"), "ends": verdict.get("expected_interval"), "kind": "after",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import words
-from .decision import BADGES, assumed, decision_view, proposal_name
+from .decision import assumed, badge_of, decision_view, proposal_name
 
 __all__ = ["model_card"]
 
@@ -129,7 +129,7 @@ def _decision(facts: Mapping[str, Any]) -> list[str]:
         share = words.finite(disputed.get("share"))
         differ = f"{_safe(proposal_name(facts))} and source-only differ on {words.plural(disputed['n'], 'row')} of the target"
         differ += f" ({words.percent(share, 0)})." if share is not None else "."
-    verdict = f"{BADGES[view['state']]}. {_safe(assumed(facts))}".strip()
+    verdict = f"{badge_of(facts)}. {_safe(assumed(facts))}".strip()
     return [verdict, _list(readings), differ]
 
 

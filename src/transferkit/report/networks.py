@@ -7,7 +7,7 @@ from typing import Any
 
 from . import drawing as draw
 from .pictures import CLASS_COLOURS
-from .words import clean, evidence_first, finite, number, params_text, plural
+from .words import clean, evidence_first, finite, number, params_text, plural, without
 
 __all__ = ["moves_chart", "moves_of", "network_charts", "network_view"]
 
@@ -186,7 +186,7 @@ def moves_chart(facts: Mapping[str, Any]) -> draw.Chart | None:
     text = [
         draw.plain(
             r["class"],
-            f"source-only: {plural(int(r['before']), 'row')}",
+            f"{without(facts)}: {plural(int(r['before']), 'row')}",
             f"adapted: {plural(int(r['after']), 'row')}",
             f"{number(int(r['left']))} leave it, {number(int(r['joined']))} join it",
         )

@@ -10,7 +10,8 @@ from typing import Any
 
 __all__ = [
     "LOSS_PARTS", "any_has", "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of",
-    "metric", "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shift_kind", "shorten", "word",
+    "metric", "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shift_kind", "shorten", "without",
+    "word",
 ]  # fmt: skip
 
 DASH = "–"
@@ -137,6 +138,11 @@ def domains(facts: Mapping[str, Any]) -> tuple[str, str]:
     sources = [clean(s.get("name")) or "source" for s in task.get("sources") or [{}]]
     shown = sources if len(sources) <= 4 else [*sources[:3], f"{len(sources) - 3} more"]
     return " + ".join(shown), clean((task.get("target") or {}).get("name")) or "target"
+
+
+def without(facts: Mapping[str, Any]) -> str:
+    """What a model without transfer is called: of the source alone, or, between feature spaces, of the target's labels alone."""
+    return "target-only" if (facts.get("task") or {}).get("way") == "spaces" else "source-only"
 
 
 def evidence_first(candidates: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:

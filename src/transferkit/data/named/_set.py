@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from ...core.protocols import Array
-
 __all__ = ["File", "NamedSet", "Place", "Rows", "folder_of", "github", "sum_of"]
 
-Rows = Mapping[str, tuple[Any, Array]]  # domain -> (X, y)
+Rows = Mapping[str, tuple[Any, ...]]  # domain -> (X, y), or (X, y, known, edges) where rows are the nodes of a graph
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class NamedSet:
     source : str
         Repository and commit, or publisher.
     read : callable
-        ``(place, domains, label, preprocess) -> {domain: (X, y)}``.
+        ``(place, domains, label, preprocess) -> {domain: (X, y)}``; of graphs ``{domain: (X, y, known, edges)}``.
     labels : tuple of str
         Columns that may be the label; the first is the default.
     preprocessings : tuple of str

@@ -14,10 +14,12 @@ from ... import catalogue
 from ...core.errors import ParamError
 from ..define import TransferTask
 from ..prepare import Prepared
+from ..spaces import proposal_of
 from ..train import Trained
 from .choice import Choice
 from .classes import by_evidence
 from .labels import check_labels, label_sheet, merge_labels, settle, write_labels
+from .relation import by_relation
 from .selector import by_labels, by_selector
 from .single import as_single
 
@@ -54,8 +56,10 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task
     """The winner among the fitted candidates; source-only stays unless the evidence is against it.
 
     Where the task names one method, that method's first setting is the proposal; else, with labels, pooling, and without
-    labels the vote of all candidates.
+    labels the vote of all candidates. Between feature spaces the target's labels alone stand for source-only.
     """
+    if prepared.source_names is not None:
+        return by_relation(trained, anchor, prepared, task.seed, proposal_of(prepared, task))
     one = task.methods is not None and len(task.methods) == 1
     named = f"{catalogue.card_of(task.methods[0]).name}-1" if one and task.methods else None
     if prepared.target.mask.any():

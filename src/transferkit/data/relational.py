@@ -1,0 +1,209 @@
+"""First-order facts from Prolog text, JSON of folds and edge tables, as a domain of relational rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..core.errors import DataError, ParamError
+from ..core.protocols import Domain
+from ..core.relational import Facts, RelationalRows
+from .atoms import Collector, Records, Schema, infer_types, join_records, text_of
+from .prolog import parse_prolog, read_prolog
+
+__all__ = [
+    "Records",
+    "infer_types",
+    "join_records",
+    "parse_prolog",
+    "read_edges",
+    "read_folds",
+    "read_prolog",
+    "relational_domain",
+]
+
+
+def read_folds(path: str | Path, *, schema: Schema | None = None) -> list[Records]:
+    """Folds of a JSON file ``[positives, negatives]``, each a list of ``{predicate: [[constant, ...], ...]}``.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; ``.gz`` is unpacked.
+    schema : mapping of str to sequence of str, optional
+        As `read_prolog`.
+
+    Returns
+    -------
+    folds : list of Records
+
+    Raises
+    ------
+    DataError
+        Naming the fold and the predicate whose facts cannot be used, or the line of JSON that is broken.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(text_of(path))
+    except json.JSONDecodeError as err:
+        raise DataError(f"{path}:{err.lineno}: the file must be JSON. Got: {err.msg}.") from err
+    if not (isinstance(content, list) and len(content) == 2 and all(isinstance(c, list) for c in content)):
+        raise DataError(f"{path}: the file must hold [positives of each fold, negatives of each fold].")
+    if len(content[0]) != len(content[1]):
+        raise DataError(
+            f"{path}: there must be as many folds of negatives as of positives. Got {[len(c) for c in content]}."
+        )
+    folds = []
+    for k, signs in enumerate(zip(*content, strict=True)):
+        collector = Collector(f"{path} fold {k + 1}", schema)
+        for negative, atoms in enumerate(signs):
+            for name, args in _json_atoms(atoms, collector.origin):
+                collector.add(name, args, bool(negative), collector.origin)
+        folds.append(collector.records())
+    return folds
+
+
+def _json_atoms(atoms: Any, place: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if not isinstance(atoms, dict):
+        raise DataError(f"{place}: a fold must map predicates to lists of arguments. Got {type(atoms).__name__}.")
+    for name, rows in atoms.items():
+        for k, args in enumerate(rows if isinstance(rows, list) else [None]):
+            if not (isinstance(args, list) and args and all(isinstance(a, (str, int, float)) for a in args)):
+                raise DataError(f"{place}: fact {k + 1} of {name} must be a list of constants. Got {args!r}.")
+            yield name, tuple(map(str, args))
+
+
+def read_edges(
+    tables: Mapping[str, Any], *, negative: Mapping[str, Any] | None = None, schema: Schema | None = None
+) -> Records:
+    """Facts from tables: one table a predicate, one row a fact, one column an argument.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas or polars frame, or sequence of rows
+        By predicate.
+    negative : mapping of str to the same, optional
+        Facts that do not hold.
+    schema : mapping of str to sequence of str, optional
+        As `read_prolog`; with it, a frame may have further columns, and those named like the types come first. Two
+        columns of one type are taken by their order.
+
+    Returns
+    -------
+    records : Records
+
+    Raises
+    ------
+    DataError
+        Naming the table and the row that cannot be used.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from transferkit.data.relational import read_edges
+    >>> read_edges({"knows": pl.DataFrame({"who": ["a", "b"], "whom": ["b", "c"]})}).positive
+    {'knows': [('a', 'b'), ('b', 'c')]}
+    """
+    collector = Collector("tables", schema)
+    for sign, given in enumerate((tables, negative or {})):
+        for name, table in given.items():
+            for k, row in enumerate(_table_rows(table, name, (schema or {}).get(name))):
+                place = f"table {name} row {k + 1}"
+                if any(value is None or value != value for value in row):
+                    raise DataError(f"{place}: every argument must be filled. Got {tuple(row)!r}.")
+                collector.add(name, tuple(map(str, row)), bool(sign), place)
+    return collector.records()
+
+
+def _table_rows(table: Any, name: str, types: Sequence[str] | None) -> Iterable[Sequence[Any]]:
+    columns = getattr(table, "columns", None)
+    if columns is None:
+        return [row if isinstance(row, (tuple, list)) else (row,) for row in table]
+    if types is not None and len(columns) != len(types):
+        if len(set(types)) < len(types) or not set(types) <= set(columns):
+            raise DataError(
+                f"table {name}: the columns must be the arguments ({', '.join(types)}). Got {list(columns)}."
+            )
+        table = table[list(types)]
+    return table.itertuples(index=False, name=None) if hasattr(table, "itertuples") else table.iter_rows()
+
+
+def relational_domain(
+    records: Records | Sequence[Records],
+    predicate: str,
+    *,
+    schema: Schema | None = None,
+    negatives: Literal["stated", "closed-world"] = "stated",
+    leave_out: Sequence[str] = (),
+    name: str = "domain",
+) -> Domain:
+    """The atoms of one predicate as labelled rows, with all other facts as their background.
+
+    Parameters
+    ----------
+    records : Records or sequence of Records
+        What was read; several are joined.
+    predicate : str
+        The relation to be predicted.
+    schema : mapping of str to sequence of str, optional
+        Types of each predicate's arguments; None is `infer_types`.
+    negatives : {"stated", "closed-world"}, default="stated"
+        Which atoms are the negative rows: those stated, or every combination of constants of the right types among the
+        facts that does not hold.
+    leave_out : sequence of str, default=()
+        Predicates that are not to be background.
+    name : str, default="domain"
+        Of the domain.
+
+    Returns
+    -------
+    domain : Domain
+        X is RelationalRows, y is bool: positive rows first, each in the order of reading; an atom read twice is two rows.
+
+    Raises
+    ------
+    DataError
+        If there are no atoms of the predicate, or the schema lacks a predicate or has another arity.
+    ParamError
+        If `negatives` is no option.
+    """
+    if negatives not in ("stated", "closed-world"):
+        raise ParamError(f"relational_domain: negatives must be one of 'stated', 'closed-world'. Got {negatives!r}.")
+    joined = join_records([records] if isinstance(records, Records) else records)
+    types = {k: tuple(v) for k, v in schema.items()} if schema is not None else infer_types(joined)
+    for atoms in (joined.positive, joined.negative):
+        for key, rows in atoms.items():
+            if key not in leave_out and (key not in types or (rows and len(rows[0]) != len(types[key]))):
+                got = (
+                    "no such predicate" if key not in types else f"{len(types[key])} types for {len(rows[0])} arguments"
+                )
+                raise DataError(f"{joined.origin}: the schema must have the types of {key}. Got {got}.")
+    positive = joined.positive.get(predicate, [])
+    negative = joined.negative.get(predicate, [])
+    if negatives == "closed-world" and predicate in types:
+        holds = set(positive)
+        pools = _constants(joined, types)
+        negative = [args for args in product(*(pools.get(t, ()) for t in types[predicate])) if args not in holds]
+    rows = [*positive, *negative]
+    if not rows:
+        raise DataError(
+            f"{joined.origin}: there must be facts of {predicate!r}. Got those of {sorted(joined.positive)}."
+        )
+    background = {k: v for k, v in joined.positive.items() if k != predicate and k not in leave_out}
+    kept = {k: v for k, v in types.items() if k not in leave_out}
+    facts = Facts.from_records(background, schema=kept)
+    return Domain(RelationalRows.from_records(facts, predicate, rows), np.arange(len(rows)) < len(positive), name=name)
+
+
+def _constants(records: Records, types: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for name, rows in records.positive.items():
+        for args in rows if name in types else ():
+            for kind, constant in zip(types[name], args, strict=True):
+                found.setdefault(kind, {})[constant] = None
+    return {kind: list(constants) for kind, constants in found.items()}
