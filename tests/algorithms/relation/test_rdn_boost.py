@@ -101,7 +101,7 @@ def test_rules_of_the_source_where_the_target_has_no_label():
 def test_other_predicates_without_a_label_are_refused():
     source, target = family(0), family(1)
     unlike = Facts.from_records(target.records, {**target.schema, "female": ("person",)}).without("female")
-    lacking = Facts({k: p for k, p in unlike.schema.items() if k != "likes"}, unlike.constants, unlike.rows)
+    lacking = Facts.from_records({}, {k: p for k, p in unlike.schema.items() if k != "likes"})
     for rows, why in (
         (RelationalRows.from_records(lacking, "grandparent", [("p1", "p2")]), r"It lacks likes\(person, thing\)"),
         (RelationalRows.from_records(unlike, "parent", [("p1", "p2")]), "be of the source's predicate grandparent"),

@@ -42,8 +42,8 @@ class GraphLabelPropagation(GraphTransfer):
         Share that a node takes from its neighbours at each step; near 0 labels stay where they are, near 1 they are
         everywhere the same.
     balanced : bool, default=True
-        Whether what a node has of each class is divided by the class's share of all labels. Of no use to numbers and to
-        several labels a node.
+        Whether what a node has of each class is divided by the class's share of all labels; where nodes have several labels,
+        so is what it has of a label, and of its absence. Of no use to numbers.
     cross_weight : float in (0, inf), default=1.0
         Weight of an edge between domains whose ends have equal features; edges of the graphs have their own weights.
     metric : {"cosine", "euclidean"}, default="cosine"
@@ -161,7 +161,11 @@ class GraphLabelPropagation(GraphTransfer):
         prior = Y[:, :-1].sum(axis=0) / Y[:, -1].sum()
         reached = mass > 1e-12
         found = np.where(reached, F[:, :-1] / np.where(reached, mass, 1), prior)
-        if self.balanced and not self.multilabel_ and not self.regression_:
+        if self.balanced and self.multilabel_:  # each label by itself: yes and no
+            both = (prior > 0) & (prior < 1)
+            yes, no = found / np.where(both, prior, 1), (1 - found) / np.where(both, 1 - prior, 1)
+            found = np.where(reached & both, yes / np.where(both, yes + no, 1), found)
+        elif self.balanced and not self.regression_:
             found = np.where(reached, found / prior, prior)
             found /= found.sum(axis=1, keepdims=True)
         return found.round(9)  # what is beyond hangs on the order of sums, and so on where arrays lie in memory
