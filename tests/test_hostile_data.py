@@ -15,7 +15,11 @@ from transferkit import Domain, TransferError, catalogue
 METHODS = [
     card
     for card in catalogue.cards().values()
-    if card.protocol == "Transfer" and "torch" not in card.needs and "classification" in card.tasks and not card.missing
+    if card.protocol == "Transfer"
+    and "vectors" in card.data
+    and "torch" not in card.needs
+    and "classification" in card.tasks
+    and not card.missing
 ]
 
 

@@ -98,6 +98,20 @@ def test_rules_of_the_source_where_the_target_has_no_label():
     assert RDNBoost().fit(source.rows(), source.y, target=target.domain(60)).learned_from_ == "target"
 
 
+def test_a_fit_with_nothing_to_test_is_refused():
+    """It would be a constant, and nobody would be told."""
+    target = family(1)
+    for modes in ([], ["grandparent(+person, -person)"]):
+        with pytest.raises(ParamError, match=r"^RDNBoost\.fit: modes must allow a predicate other than grandparent"):
+            RDNBoost(modes=modes).fit(target.rows(), target.y, target=target.domain(60))
+    with pytest.raises(ParamError, match=r"^RDNBoost\.fit: modes must look like"):
+        RDNBoost(modes=["parent"]).fit(target.rows(), target.y, target=target.domain(60))
+    bare = Facts.from_records({}, {"grandparent": ("person", "person")})
+    rows = RelationalRows.from_records(bare, "grandparent", target.pairs)
+    with pytest.raises(DomainError, match=r"^RDNBoost\.fit: the facts must have a predicate other than grandparent"):
+        RDNBoost().fit(rows, target.y, target=Domain(rows, target.y))
+
+
 def test_other_predicates_without_a_label_are_refused():
     source, target = family(0), family(1)
     unlike = Facts.from_records(target.records, {**target.schema, "female": ("person",)}).without("female")

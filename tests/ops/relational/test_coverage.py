@@ -87,6 +87,22 @@ def test_a_large_join_is_not_kept_and_the_answer_is_the_same():
     assert small.covered(chain).tolist() == large.covered(chain).tolist() == [True] * 20 + [False]
 
 
+def test_one_example_with_many_groundings_is_joined_in_parts(monkeypatch):
+    """One hub: a0 knows 60, who know 60 each. Of 3,600 groundings no more than 100 and one group are held at once."""
+    people = [f"x{k}" for k in range(60)]
+    rows = rows_of({"q": [*product(["a0", *people], people)], "p": [("x59", "b0")]}, [("a0", "b0"), ("a0", "b1")])
+    chain = (Literal("q", (0, 2)), Literal("q", (2, 3)), Literal("p", (3, 1)))
+    sizes, join = [], Grounder._join
+
+    def counted(self, *args):
+        sizes.append(len((found := join(self, *args)).example))
+        return found
+
+    monkeypatch.setattr(Grounder, "_join", counted)
+    assert Grounder(rows, 100).covered(chain).tolist() == [True, False]
+    assert max(sizes) <= 160
+
+
 def test_no_fact_no_example_and_no_literal():
     rows = rows_of({}, [("a0", "b0")])
     assert Grounder(rows).covered(()).tolist() == [True]

@@ -27,6 +27,14 @@ class _Bindings:
     example: Array
     columns: dict[int, Array]
 
+    def between(self, first: int, end: int) -> _Bindings:
+        return _Bindings(self.example[first:end], {v: c[first:end] for v, c in self.columns.items()})
+
+
+def _stacked(parts: Sequence[_Bindings]) -> _Bindings:
+    columns = {v: np.concatenate([p.columns[v] for p in parts]) for v in parts[0].columns}
+    return _Bindings(np.concatenate([p.example for p in parts]), columns)
+
 
 class _Memory(Generic[Key]):
     """Bindings by what was asked; all are forgotten when together they hold more than `most` rows."""
@@ -177,7 +185,7 @@ class Grounder:
 
     def _piecewise(self, examples: Array, conjunction: Conjunction) -> Array:
         """The covered ones of some examples, in halves where a join is too large to hold; only live variables are kept."""
-        bindings = self._start(examples)
+        bindings, sizes = self._start(examples), self._sizes(conjunction)
         for k, literal in enumerate(conjunction[:-1]):
             index, groups = self._look_up(bindings, literal)
             if index.counts[groups].sum() > self.max_groundings and len(examples) > 1:
@@ -186,9 +194,18 @@ class Grounder:
                     [self._piecewise(part, conjunction) for part in (examples[:half], examples[half:])]
                 )
             live = {v for later in conjunction[k + 1 :] for v in later.variables}
-            joined = self._join(bindings, literal, live)
-            bindings = _project(joined, tuple(sorted(live & joined.columns.keys())), self._sizes(conjunction))
+            # One example alone can have more groundings than fit: of each part only the distinct live ones are kept.
+            part = np.cumsum(index.counts[groups]) // self.max_groundings
+            cuts = [0, *(np.flatnonzero(np.diff(part)) + 1), len(part)]
+            pieces = [
+                self._live(self._join(bindings.between(a, b), literal, live), live, sizes)
+                for a, b in zip(cuts, cuts[1:])
+            ]
+            bindings = pieces[0] if len(pieces) == 1 else self._live(_stacked(pieces), live, sizes)
         return np.unique(bindings.example[self._matches(bindings, conjunction[-1])])
+
+    def _live(self, joined: _Bindings, live: set[int], sizes: Mapping[int, int]) -> _Bindings:
+        return _project(joined, tuple(sorted(live & joined.columns.keys())), sizes)
 
     def _sizes(self, conjunction: Conjunction) -> Mapping[int, int]:
         types = variable_types(self.facts, self.head, conjunction)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...core.clauses import Node, describe_tree, predicates_of, tree_rules
 from ...core.constraints import Either, Fulfils, Interval, Nothing, RandomState, Rule, check_params
-from ...core.errors import DomainError
+from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.relational import Predicate, RelationalRows
 from .boosting import log_odds
@@ -234,9 +234,15 @@ class RelationalTransfer(ClassifierMixin, BaseEstimator, ABC):
 
     def _modes(self, rows: RelationalRows) -> list[Mode]:
         """The modes that were asked for, or all; never one of the predicate that is learned."""
-        if self.modes is None:
-            return default_modes(rows.facts.schema, {rows.predicate.name})
-        return [m for m in parse_modes(self.modes, rows.facts.schema) if m.predicate != rows.predicate.name]
+        here, own = f"{type(self).__name__}.fit", rows.predicate
+        if self.modes is not None:
+            found = [m for m in parse_modes(self.modes, rows.facts.schema, here) if m.predicate != own.name]
+            if not found:
+                raise ParamError(f"{here}: modes must allow a predicate other than {own.name}. Got {list(self.modes)}.")
+            return found
+        if not set(rows.facts.schema) - {own.name}:
+            raise DomainError(f"{here}: the facts must have a predicate other than {own}. Got none.")
+        return default_modes(rows.facts.schema, {own.name})
 
     def _grounder(self, rows: RelationalRows) -> Grounder:
         return Grounder(rows, self.max_groundings)
