@@ -57,6 +57,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "acdne": {"params": {"dropout": 0.5, "pair_weight": 0.1}, "training": adam(200, 1e-3, 1e-3)},
     "adagcn": {"params": {"n_layers": 2, "dropout": 0.4, "trade_off": 0.1}, "training": adam(400, 1e-2, 1e-2)},
+    "asn": {
+        "params": {"code": 128, "dropout": 0.3, "reconstruction": 0.1, "trade_off": 1.0, "difference": 0.001},
+        "training": adam(100, 1e-3, 1e-3),
+    },
     "dane": {"params": {"n_layers": 3, "dropout": 0.1, "supervised": True}, "training": adam(200, 1e-3, 0.0)},
     "grade": {"params": {"n_layers": 5, "dropout": 0.5, "trade_off": 0.002}, "training": adam(200, 1e-3, 1e-3)},
     "strurw": {"params": {"n_layers": 2, "dropout": 0.2, "kept": 0.8}, "training": adam(200, 3e-3, 1e-2)},

@@ -71,6 +71,10 @@ class Subject:
     def cheap(self) -> Mapping[str, Any]:
         """The settings for tests that the class names; with a source model, where the protocol is to be given one."""
         own = getattr(self.cls, "_test_params", {})
+        if self.card.protocol == "ModelTransfer" and "graph" in self.card.data:
+            import graph_free_checks
+
+            return graph_free_checks.settings(own, self.params)
         if self.card.protocol == "ModelTransfer":
             import networks  # needs torch, which the other protocols do without
 

@@ -38,6 +38,7 @@ if importlib.util.find_spec("torch"):  # without it no method of these two shape
     import bad_adaptations
     import bad_meta
     import bad_networks
+    import graph_free_checks
     import meta_checks
     import network_checks
 
@@ -58,7 +59,7 @@ def case(name, values, failures):
 def run(check, subject, tmp_path):
     """A check gets a folder where it asks for one. Networks that are trained for a moment only may say that they collapsed."""
     with warnings.catch_warnings():
-        if is_network(subject.card):
+        if is_network(subject.card) or "graph" in subject.card.data:
             warnings.filterwarnings("ignore", ".*(collapsed|diverged)", TransferWarning)
         check(subject, **({"folder": tmp_path} if "folder" in inspect.signature(check).parameters else {}))
 
@@ -74,6 +75,8 @@ def is_relational(card):
 
 
 def checks_of(card):
+    if card.protocol == "ModelTransfer" and "graph" in card.data:
+        return graph_free_checks.GRAPH_FREE_CHECKS
     if card.protocol == "ModelTransfer":
         return network_checks.checks_of(card)
     if is_relational(card):

@@ -117,6 +117,34 @@ def test_a_relation_is_found_by_pairs_and_by_labels():
     assert relation_test(Guess(), X, y, target, shuffle="rows", n_permutations=39, random_state=0).p_value == 0.025
 
 
+def test_pairs_with_a_row_in_common_are_held_out_together():
+    """A pair that is there twice, or a partner's other partner, would be learned from where it is judged."""
+    rng = np.random.default_rng(0)
+    X, Xt, y = rng.normal(size=(40, 8)), rng.normal(size=(40, 8)), np.arange(40) % 2  # nothing relates them
+    seen = []
+
+    class Spy(Guess):
+        def fit(self, X, y, *, target, pairs=None):
+            seen.append(pairs)
+            return super().fit(X, y, target=target)
+
+    of_two = np.array([[k, t] for k in range(12) for t in (2 * k, 2 * k + 1)])
+    test = relation_test(Spy(), X, y, Domain(Xt), pairs=np.vstack([of_two, of_two]), n_permutations=1, random_state=0)
+    assert test.n_judged == 24
+    for pairs in seen[:3]:
+        assert len(pairs) == 16
+        assert (np.bincount(pairs[:, 0], minlength=12) % 2 == 0).all()
+    twice = np.vstack([PAIRS[:10]] * 2)
+    method = CanonicalCorrelation(reg=0.0)
+    assert relation_test(method, X, y, Domain(Xt), pairs=twice, n_permutations=19, random_state=0).p_value > 0.1
+    for pairs, target, words in (
+        ([1, 2, 3], Domain(Xt), "pairs must hold two"),
+        (twice, Xt, "target must be a Domain"),
+    ):
+        with pytest.raises(DomainError, match=f"^relation_test: {words}"):
+            relation_test(method, X, y, target, pairs=pairs)
+
+
 def test_all_shuffles_are_gone_through_where_they_are_few():
     rng = np.random.default_rng(0)
     X, Xt, y = rng.normal(size=(30, 1)), rng.normal(size=(30, 1)), np.arange(30) % 4

@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from transferkit import Domain, DomainError
+import transferkit
+from transferkit import CORAL, Domain, DomainError
 from transferkit.core.clauses import Literal, Node, describe_tree, leaves, predicates_of, tree_rules, variable_name
 from transferkit.core.relational import Facts, Predicate, RelationalRows
 
@@ -87,9 +88,11 @@ def test_one_constant_is_one_whatever_number_it_came_as():
 
 @pytest.mark.parametrize(
     "facts",
-    [[(None,)], [(float("nan"),)], [pd.NaT], [pd.NA], [(["a"],)], [b"a"], [{"a"}], [{"a": 1}], "ann", None, {"ann": 1}]
-    + [pd.DataFrame({"person": ["a"]}), pl.DataFrame({"person": ["a"]})],
-)
+    [
+        [(None,)], [(float("nan"),)], [pd.NaT], [pd.NA], [(["a"],)], [b"a"], [{"a"}], [{"a": 1}], "ann", None, {"ann": 1},
+        pd.DataFrame({"person": ["a"]}), pl.DataFrame({"person": ["a"]}),
+    ],
+)  # fmt: skip
 def test_what_is_no_fact_is_refused(facts):
     with pytest.raises(DomainError, match=r"^Facts: .* must .*Got"):
         Facts.from_records({"female": facts}, SCHEMA)
@@ -110,7 +113,8 @@ def test_facts_from_numbers_are_those_from_names():
 @pytest.mark.parametrize(
     ("constants", "rows", "why"),
     [
-        (["a", "a"], {}, "constants of person must be distinct"), (["a"], {"parent": [[0, 1]]}, "numbers of constants below"),
+        (["a", "a"], {}, "constants of person must be distinct"),
+        (["a"], {"parent": [[0, 1]]}, "rows of parent must be numbers of constants below"),
         (["a"], {"parent": [[0.0, 0.0]]}, "rows of parent must hold whole"), (["a"], {"aunt": [[0]]}, "rows must be of pred"),
     ],
 )  # fmt: skip
@@ -143,6 +147,18 @@ def test_rows_behave_as_rows():
     assert domain.n_samples == 3
     assert domain.take([1]).X.records() == [("c", "zoe")]
     assert repr(rows) == "RelationalRows(3 of parent(person, person), 2 facts)"
+
+
+def test_a_method_for_numbers_says_that_it_cannot_take_them():
+    rows = RelationalRows.from_records(make(), "parent", [("a", "b"), ("b", "c"), ("c", "a"), ("a", "c")])
+    with pytest.raises(
+        DomainError, match=r"^CORAL\.fit: X .*RelationalRows: atoms must be given to a method for relations"
+    ):
+        CORAL().fit(rows, np.array([True, False] * 2), target=Domain(rows))
+
+
+def test_the_names_are_public():
+    assert (transferkit.Facts, transferkit.Predicate, transferkit.RelationalRows) == (Facts, Predicate, RelationalRows)
 
 
 def test_rows_cannot_be_changed():

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from transferkit import read
 from transferkit.core.errors import DataError, ParamError
 from transferkit.data import named
 from transferkit.data.relational import (
@@ -124,6 +125,76 @@ def test_edge_tables_of_pandas_polars_and_lists_are_the_same():
     wide = pd.DataFrame({"since": [1, 2], "film": ["up", "heat"], "person": ["ann", "bob"]})
     assert read_edges({"likes": wide}, schema=SCHEMA).positive == {"likes": rows}
     assert read_edges({}, negative={"likes": rows}).negative == {"likes": rows}
+
+
+def test_columns_named_like_the_types_are_taken_by_name():
+    """A frame in another order must not exchange the arguments; of two columns of one type the order counts."""
+    frame = pl.DataFrame({"film": ["up"], "person": ["ann"], "stars": [3]})
+    for table in (frame, frame.to_pandas(), frame[["film", "person"]]):
+        assert read_edges({"likes": table}, schema=SCHEMA).positive == {"likes": [("ann", "up")]}
+    pair = pl.DataFrame({"whom": ["a"], "who": ["b"]})
+    assert read_edges({"friend": pair}, schema=SCHEMA).positive == {"friend": [("a", "b")]}
+
+
+def test_a_number_is_one_constant_in_tables_of_integers_and_of_floats():
+    tables = {"p": pd.DataFrame({"k": [1.0, 2.0]}), "q": pd.DataFrame({"k": [2, 3]}), "r": np.array([[1], [3]])}
+    records = read_edges(tables)
+    assert records.positive == {"p": [("1",), ("2",)], "q": [("2",), ("3",)], "r": [("1",), ("3",)]}
+    assert len(set(infer_types(records).values())) == 1
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "abc", None, {"x": ["a"]}, pl.LazyFrame({"x": ["a"]}), pd.DataFrame(index=[0]), pd.DataFrame({"x": [pd.NA]}),
+        pd.DataFrame({"x": [pd.NaT]}), [(b"a",)], [(["a"],)],
+    ],
+)  # fmt: skip
+def test_what_is_no_table_of_facts_is_refused(table):
+    with pytest.raises(DataError, match=r"^table p.* must be .*Got"):
+        read_edges({"p": table})
+    with pytest.raises(DataError, match=r"^tables: they must come by predicate.*Got DataFrame"):
+        read_edges(pd.DataFrame({"p": ["a"]}))
+
+
+@pytest.mark.parametrize("types", ["person", (), None, (1,)])
+def test_a_schema_without_types_is_refused(types):
+    with pytest.raises(DataError, match=r"^text: the schema must hold the types of each predicate.*types of p"):
+        parse_prolog("p(a).", schema={"p": types})
+    with pytest.raises(DataError, match=r"^text: the schema must hold the types of each predicate.*types of p"):
+        relational_domain(parse_prolog("p(a)."), "p", schema={"p": types})
+
+
+def test_broken_bytes_and_deep_terms_are_named(tmp_path):
+    packed = bytearray(gzip.compress(bytes(range(256)) * 50))
+    packed[20] ^= 255
+    (tmp_path / "facts.pl.gz").write_bytes(packed)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_prolog(tmp_path / "facts.pl.gz")
+    with pytest.raises(DataError, match="text:1: the line must hold constants, not compound terms"):
+        parse_prolog("p(" + "f(" * 5000 + "a" + ")" * 5000 + ").")
+    (tmp_path / "folds.json").write_text('[[{"p": [["a", NaN]]}], [{}]]', encoding="utf-8")
+    with pytest.raises(DataError, match="fold 1: every argument must be filled"):
+        read_folds(tmp_path / "folds.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"), [("facts.pl", "read_prolog"), ("facts.pl.gz", "read_prolog"), ("a.json", "read_folds")]
+)
+def test_who_reads_facts_as_rows_is_told_the_reader(tmp_path, name, reader):
+    (tmp_path / name).write_text("p(a).")
+    with pytest.raises(DataError, match=rf"Facts are read in Python, by transferkit.data.relational.{reader}\.$"):
+        read(tmp_path / name)
+
+
+def test_a_domain_needs_records_and_not_too_many_combinations():
+    for records in ([], "facts.pl", [None]):
+        with pytest.raises(DataError, match=r"^relational_domain: records must be Records or a list of them"):
+            relational_domain(records, "p")
+    names = [(f"c{k}",) for k in range(3200)]
+    many = Records({"person": names, "friend": [("c0", "c1")]})
+    with pytest.raises(DataError, match=r"negatives must be stated .*Got 10,240,000 of friend"):
+        relational_domain(many, "friend", schema=SCHEMA, negatives="closed-world")
 
 
 def test_edge_tables_name_the_row_that_is_wrong():

@@ -38,6 +38,10 @@ def test_measures_order_as_scipys_distances(measure, metric):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_small_distances_far_from_the_origin():
+    assert similarities([[1e8, 1e8 + 1]], [[1e8, 1e8]], "euclidean")[0, 0] == -1
+
+
 def test_divergence_is_scipys():
     rng = np.random.default_rng(0)
     A, B = rng.dirichlet(np.ones(4), 5), rng.dirichlet(np.ones(4), 6)

@@ -40,6 +40,21 @@ def test_bad_descriptions_are_named(descriptions, said):
         describe("here", descriptions, np.array(["a", "b"]), none)
 
 
+@pytest.mark.parametrize(
+    ("seen", "key"),
+    [([0, 1], (4, 5)), ([0, 1], None), ([0, 1], 2.5), ([0.5, 1], float("nan")), ([False, True], 7), (["a", "b"], 7)],
+)
+def test_classes_of_another_kind_are_named(seen, key):
+    with pytest.raises(DomainError, match=r"^here: descriptions must have classes of the type of y"):
+        describe("here", {c: [1] for c in (*seen, key)}, np.array(seen), none)
+
+
+def test_whole_numbers_stay_whole():
+    found = describe("here", {0: [1], 1.0: [2], 7.0: [3]}, np.array([0, 1]), none)
+    assert found.classes.tolist() == [0, 1, 7]
+    assert found.classes.dtype.kind == "i"
+
+
 def test_seen_classes_are_lowered_or_left_out():
     found = describe("here", {"a": [1], "b": [2], "c": [3]}, np.array(["a", "c"]), none)
     assert handicap(found, "all", 0.5).tolist() == [0.5, 0, 0.5]

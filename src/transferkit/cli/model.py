@@ -10,6 +10,7 @@ import typer
 
 from ..core.errors import DataError, ParamError
 from .console import command_line, model_folder, out, print_json, value_of
+from .relations import SCHEMA, SOURCE_PREDICATE, TARGET_PREDICATE, check_facts_asked
 from .run import (
     AS_JSON,
     DOMAIN_COLUMN,
@@ -59,6 +60,9 @@ def fit(
     ] = None,
     chunk_rows: CHUNK_ROWS = None,
     pairs: PAIRS = None,
+    target_predicate: TARGET_PREDICATE = None,
+    source_predicate: SOURCE_PREDICATE = None,
+    schema: SCHEMA = None,
     seed: SEED = 0,
     as_json: AS_JSON = False,
 ) -> None:
@@ -75,6 +79,10 @@ def fit(
       transferkit fit cca device1.csv device2.csv --label crop --pairs standards.csv
 
       transferkit fit coral lab_parts/ clinic_parts/ --label diagnosis --chunk-rows 100000
+
+      transferkit fit gcn papers_2008/ papers_2012/ --label topic
+
+      transferkit fit tree_boostler films.pl department.pl --source-predicate workedunder --target-predicate advisedby
     """
     from ..pipeline.fit import fit_one
     from ..pipeline.run import free_folder
@@ -86,7 +94,17 @@ def fit(
             raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
         params[name.strip()] = value_of(value.strip())
     folder = folder or free_folder(method)
-    if chunk_rows is not None:
+    unlike_facts = (label, domain_column, target_domain, source_domain, model, text, chunk_rows, pairs)
+    with_facts = "--source-predicate, --schema, --shots, --set, --seed, --out and --json"
+    if check_facts_asked(domains or [], target_predicate, (source_predicate, schema), with_facts, unlike_facts):
+        from ..pipeline.relational import fit_relations
+
+        *sources, target = domains or ()
+        facts = fit_relations(
+            method, sources, target, params, folder, target_predicate=str(target_predicate),
+            source_predicate=source_predicate, schema=schema, shots=shots, seed=seed, command=command_line(),
+        )  # fmt: skip
+    elif chunk_rows is not None:
         given = (shots, domain_column, target_domain, source_domain, model, text, pairs)
         if any(v is not None and v != [] for v in given) or target_labels != "auto":
             raise typer.BadParameter(
@@ -121,6 +139,8 @@ def fit(
         print_json(facts)
         return
     score = facts["score"]
+    for name, value in (facts.get("scores") or {}).items():
+        out().print(f"{name} on {facts['n_held_back']} held-back atoms: {value:.4f}")
     if score is not None:
         low, high = facts["score_interval"]
         out().print(
@@ -151,6 +171,10 @@ def predict(
       transferkit predict clinic.onnx new_patients.csv -o predictions.csv
 
       transferkit predict runs/clinic patients_parts/ -o predictions.parquet --chunk-rows 100000
+
+      transferkit predict runs/papers papers_2016/ -o predictions.csv
+
+      transferkit predict runs/department other_department.pl -o predictions.csv
     """
     from .. import store
     from ..core.files import atomic_write
@@ -178,6 +202,11 @@ def predict(
         model = OnnxModel(run)
     else:
         model = store.load(model_folder(run))
+    if getattr(model, "predicate_", None) is not None:  # a relation of first-order facts
+        from ..pipeline.relational import predict_facts
+
+        _tell_written(predict_facts(model, data, output), output, as_json)
+        return
     rows = read_domain(data, label=None, require_label=False, text=text)
     wants = signature(model.predict).parameters.get("task")
     if task is None and wants is not None and wants.default is wants.empty:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import command_line, complain, out, print_json, seconds, watch
+from .relations import SCHEMA, SOURCE_PREDICATE, TARGET_PREDICATE, check_facts_asked, print_relations
 
 if TYPE_CHECKING:
     from ..pipeline.define import TransferTask
@@ -168,6 +169,9 @@ def run(
     ] = "local",
     address: Annotated[str | None, typer.Option("--address", help="Of that cluster, as in tcp://host:8786.")] = None,
     pairs: PAIRS = None,
+    target_predicate: TARGET_PREDICATE = None,
+    source_predicate: SOURCE_PREDICATE = None,
+    schema: SCHEMA = None,
     seed: SEED = 0,
     strict: Annotated[bool, typer.Option("--strict", help="A broken file in a folder is an error.")] = False,
     folder: Annotated[
@@ -223,10 +227,32 @@ def run(
       transferkit run old_sensors.csv new_sensors.csv --label fault --target-labels few --shots 5
 
       transferkit run device1.csv device2.csv --label protein --pairs standards.csv
+
+      transferkit run papers_2008/ papers_2012/ --label topic
+
+      transferkit run films.pl department.pl --source-predicate workedunder --target-predicate advisedby
     """
     from ..pipeline.run import free_folder
     from ..pipeline.run import run as six_steps
 
+    unlike_facts = (
+        label, domain_column, target_domain, source_domain, model, text, epochs, budget, jobs, target_shares, address,
+        pairs, resume, labels, tune or None, None if target_labels in ("auto", "few") else 0,
+        None if (kind, assume, engine) == ("auto", "nothing", "local") else 0, distil or None, strict or None,
+    )  # fmt: skip
+    with_facts = "--source-predicate, --schema, --method, --shots, --seed, --out and --json"
+    if check_facts_asked(domains or [], target_predicate, (source_predicate, schema), with_facts, unlike_facts):
+        from ..pipeline.relational import carry_relations
+
+        *sources, target = domains or ()
+        folder = folder or free_folder(Path(target).stem.replace(":", "-"))
+        facts = carry_relations(
+            sources, target, folder, target_predicate=str(target_predicate), source_predicate=source_predicate,
+            schema=schema, methods=None if method is None else [name for text in method for name in _names(text)],
+            shots=shots, seed=seed, command=command_line(),
+        )  # fmt: skip
+        print_relations(facts, folder, as_json)
+        return
     limit = seconds(budget)
     task = None
     if labels is not None and resume is None:

@@ -11,12 +11,31 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .base import FeatureTransfer, fit_inner, stack
-from .constraints import check_params
+from .constraints import Fulfils, check_params
 from .errors import DomainError
 from .protocols import Array, Domain
 from .validation import Task, TransferData, check_transfer, known_labels
 
-__all__ = ["HeterogeneousData", "HeterogeneousTransfer", "check_heterogeneous"]
+__all__ = ["COLUMN_PAIRS", "HeterogeneousData", "HeterogeneousTransfer", "check_heterogeneous", "shared_columns"]
+
+
+def _are_column_pairs(value: Any) -> bool:
+    try:
+        found = np.asarray(value)
+    except ValueError:
+        return False
+    return (
+        found.ndim == 2
+        and found.shape[1] == 2
+        and len(found) > 0
+        and found.dtype.kind in "iu"
+        and bool((found >= 0).all())
+    )
+
+
+COLUMN_PAIRS = Fulfils(
+    "be pairs of whole numbers from 0 on, a column of the source and a column of the target each", _are_column_pairs
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +126,52 @@ def _checked(here: str, pairs: Any, n_source: int, n_target: int) -> Array:
             f" from {low} to {high}."
         )
     return found.astype(np.int64)
+
+
+def shared_columns(est: Any, d_source: int, d_target: int) -> Array:
+    """Which columns of the source and of the target mean the same: those that ``est.shared`` tells, or those of one name.
+
+    Parameters
+    ----------
+    est : estimator
+        Checked by `check_heterogeneous`, with the parameter ``shared``.
+    d_source, d_target : int
+        Columns of the source and of the target.
+
+    Returns
+    -------
+    shared : int array of shape (n_shared, 2)
+
+    Raises
+    ------
+    DomainError
+        If there are none, or not those that were told.
+    """
+    here = f"{type(est).__name__}.fit"
+    if est.shared is not None:
+        found = np.asarray(est.shared)
+        if (found >= [d_source, d_target]).any() or any(len(np.unique(c)) < len(c) for c in found.T):
+            raise DomainError(
+                f"{here}: X and target.X must have the columns of shared, each once. They have {d_source} and {d_target}"
+                f" columns. Got numbers up to {found.max(axis=0).tolist()}."
+            )
+        return found
+    names = [list(getattr(est, f"feature_names_{side}_", ())) for side in ("source", "in")]
+    if all(names):
+        place = {name: k for k, name in enumerate(names[1])}
+        found = np.array([(k, place[name]) for k, name in enumerate(names[0]) if name in place], dtype=np.int64)
+        if not len(found):
+            raise DomainError(
+                f"{here}: target.X must share columns with X. The source has {', '.join(names[0][:8])}; got"
+                f" {', '.join(names[1][:8])}."
+            )
+        return found
+    if d_source != d_target:
+        raise DomainError(
+            f"{here}: target.X must be a data frame like X, so that shared columns are found by name, or shared must name"
+            f" them. Got arrays of {d_source} and {d_target} columns."
+        )
+    return np.column_stack([np.arange(d_source)] * 2)
 
 
 class HeterogeneousTransfer(FeatureTransfer):

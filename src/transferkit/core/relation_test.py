@@ -10,12 +10,14 @@ from itertools import permutations
 from typing import Any, Literal
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone, is_regressor
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from .constraints import Interval, Options, Rule
+from .constraints import Either, Interval, Nothing, Options, Rule
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain, take_rows
 
@@ -26,6 +28,7 @@ _RULES: dict[str, Rule] = {
     "n_permutations": Interval(int, 1),
     "n_splits": Interval(int, 2),
     "shuffle": Options("auto", "classes", "rows"),
+    "level": Either(Nothing(), Interval(float, 0, 1, closed="neither")),
 }
 _WHAT = {
     "pairs": "pairs put together at random",
@@ -97,7 +100,8 @@ def relation_test(
     target : Domain
         The target; labels outside ``target.known`` are not looked at.
     pairs : array-like of shape (n_pairs, 2), optional
-        Row of `X` and row of ``target.X`` that are the same thing. Where there are three or more, they are what is tested.
+        Row of `X` and row of ``target.X`` that are the same thing. Where there are three such things or more, they are what is
+        tested; pairs with a row in common are of one thing and are held out together.
     groups : array-like of shape (n_source,), optional
         The source domain of each row.
     n_permutations : int in [1, inf), default=99
@@ -110,7 +114,7 @@ def relation_test(
         source's labels to its rows at random: the null hypothesis is that the source's labels say nothing, which is false of
         any source with classes of its own. ``"auto"`` is the former for four classes or more, else the latter: two or three
         classes have too few names to give away.
-    level : float, optional
+    level : float in (0, 1), optional
         Stop once the p-value cannot be this small any more; `p_value` is then that of Besag & Clifford, as valid. None goes
         on to the end.
     random_state : int, RandomState or None, default=None
@@ -155,23 +159,25 @@ def relation_test(
     >>> relation_test(CanonicalCorrelation(), X, y, Domain(Xt), pairs=pairs, n_permutations=19, random_state=0).p_value
     0.05
     """
-    for name, value in (("n_permutations", n_permutations), ("n_splits", n_splits), ("shuffle", shuffle)):
+    settings = {"n_permutations": n_permutations, "n_splits": n_splits, "shuffle": shuffle, "level": level}
+    for name, value in settings.items():
         if not _RULES[name].holds(value):
             raise ParamError(f"relation_test: {name} must {_RULES[name].text}. Got {value!r}.")
+    if not isinstance(target, Domain):
+        raise DomainError(f"relation_test: target must be a Domain. Got {type(target).__name__}.")
     rng = check_random_state(random_state)
     more = {} if groups is None else {"groups": groups}
-    y, n_pairs = np.asarray(y), 0 if pairs is None else len(pairs)
+    y, given, n_things, thing = np.asarray(y), *_things(pairs)
     judge: Callable[[Any], float]
-    if n_pairs >= 3:
-        given = np.asarray(pairs)
-        folds = deal(None, n_pairs, min(n_splits, n_pairs), rng)
+    if n_things >= 3:
+        folds = deal(None, n_things, min(n_splits, n_things), rng)[thing]
 
         def judge(partners: Array) -> float:
             return _of_pairs(method, X, y, target, np.column_stack([given[:, 0], partners]), folds, more)
 
         n_ways, ways = _shuffles(given[:, 1], n_permutations, rng)
         found = "pairs"
-        n_judged, true = n_pairs, given[:, 1]
+        n_judged, true = len(given), given[:, 1]
     else:
         numbers = is_regressor(method) or type_of_target(y) == "continuous"
         judged = Judged.of(target.known_rows, np.asarray(target.known_y), n_splits, rng, "relation_test", numbers)
@@ -193,6 +199,20 @@ def relation_test(
         statistic = judge(true)
         values, p = _until(map(judge, ways), statistic, n_ways, level)
     return RelationTest(found, statistic, values, p, n_judged)  # type: ignore[arg-type]
+
+
+def _things(pairs: Any) -> tuple[Array, int, Array]:
+    """The pairs, how many things they are of, and which one each is: pairs with a row in common are of one."""
+    given = np.empty((0, 2), dtype=np.int64) if pairs is None else np.asarray(pairs)
+    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "iu" or (given < 0).any():
+        raise DomainError(f"relation_test: pairs must hold two row numbers a row. Got shape {given.shape}.")
+    given = given[np.sort(np.unique(given, axis=0, return_index=True)[1])]
+    _, left = np.unique(given[:, 0], return_inverse=True)
+    _, right = np.unique(given[:, 1], return_inverse=True)
+    rows = left.max(initial=-1) + 1
+    n = rows + right.max(initial=-1) + 1
+    n_things, of = connected_components(coo_array((np.ones(len(given)), (left, rows + right)), shape=(n, n)))
+    return given, n_things, of[left]
 
 
 def _shuffles(items: Array, most: int, rng: Any) -> tuple[int, Iterator[Array]]:

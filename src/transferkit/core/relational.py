@@ -14,7 +14,7 @@ import numpy as np
 from .errors import DomainError
 from .protocols import Array
 
-__all__ = ["Facts", "Predicate", "RelationalRows"]
+__all__ = ["Facts", "Predicate", "RelationalRows", "constant_text"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Facts:
         if self._numbers:
             return  # made by a method of this class
         schema = _schema(self.schema)
-        empty = {kind: () for predicate in schema.values() for kind in predicate.types}
+        empty: dict[str, Any] = {kind: () for predicate in schema.values() for kind in predicate.types}
         constants = {kind: _names(kind, names) for kind, names in {**empty, **self.constants}.items()}
         numbers = {kind: {c: k for k, c in enumerate(names.tolist())} for kind, names in constants.items()}
         for kind, names in constants.items():
@@ -175,7 +175,7 @@ class Facts:
                     f"Facts: constants must be of types of the schema: {', '.join(constants)}. Got {kind!r}."
                 )
             own = numbers[kind]
-            new = sorted({_text(kind, c) for c in wanted} - own.keys())
+            new = sorted({constant_text(kind, c) for c in wanted} - own.keys())
             if new:
                 numbers[kind] = {**own, **{c: len(own) + k for k, c in enumerate(new)}}
                 constants[kind] = _names(kind, numbers[kind])
@@ -216,7 +216,7 @@ def _distinct(rows: Array) -> Array:
 
 
 def _names(kind: str, names: Iterable[Any]) -> Array:
-    texts = [_text(kind, c) for c in names]
+    texts = [constant_text(kind, c) for c in names]
     found = np.empty(len(texts), dtype=object)  # of objects: with a fixed width one long name would widen them all
     found[:] = texts
     return _frozen(found)
@@ -241,8 +241,14 @@ def _predicate(schema: Mapping[str, Predicate], name: Any, here: str = "Facts") 
     return schema[name]
 
 
-def _text(what: object, constant: Any) -> str:
-    """A constant as text."""
+def constant_text(what: object, constant: Any) -> str:
+    """A constant as text; `what` says in the message where it stands.
+
+    Raises
+    ------
+    DomainError
+        If it is missing, or no text, number or date.
+    """
     if type(constant) in (str, int):  # nearly all are
         return str(constant)
     if not isinstance(constant, (str, Real, Decimal, np.bool_, np.datetime64, date)) or constant != constant:
@@ -265,14 +271,18 @@ def _columns(schema: Mapping[str, Predicate], name: str, records: Iterable[Seque
             f"Facts: a fact of {predicate} must have {predicate.arity} arguments. Got {name}({', '.join(map(str, wrong))})."
         )
     columns = zip(*facts) if facts else [()] * predicate.arity
-    return [[c if type(c) is str else _text(predicate, c) for c in column] for column in columns]
+    return [[c if type(c) is str else constant_text(predicate, c) for c in column] for column in columns]
 
 
 def _fact(record: Any) -> tuple[Any, ...]:
     """A fact as a tuple; what is no sequence is the only argument."""
     if isinstance(record, (Set, Mapping)):
         raise DomainError(f"Facts: a fact must have its arguments in an order. Got {record!r}.")
-    return tuple(record) if isinstance(record, (Sequence, np.ndarray)) and not isinstance(record, str) else (record,)
+    return (
+        tuple(record)
+        if isinstance(record, (Sequence, np.ndarray)) and not isinstance(record, (str, bytes))
+        else (record,)
+    )
 
 
 def _numbered(what: str, rows: Any, predicate: Predicate, constants: Mapping[str, Array]) -> Array:
@@ -357,6 +367,9 @@ class RelationalRows:
     def __getitem__(self, rows: Any) -> RelationalRows:
         picked = self.args[rows]
         return RelationalRows(self.facts, self.predicate.name, picked[None] if picked.ndim == 1 else picked)
+
+    def __array__(self, *args: Any, **options: Any) -> Array:
+        raise DomainError("RelationalRows: atoms must be given to a method for relations. Got one that wants numbers.")
 
     def take(self, rows: Any) -> RelationalRows:
         """The rows of an index array, a mask or a slice."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..core.errors import DataError
+from ..core.errors import DataError, DomainError
+from ..core.relational import Predicate, constant_text
 from .encodings import to_utf8
 
-__all__ = ["Collector", "Records", "Schema", "infer_types", "join_records", "text_of"]
+__all__ = ["Collector", "Records", "Schema", "checked_schema", "infer_types", "join_records", "text_of"]
 
 Atoms = dict[str, list[tuple[str, ...]]]
 Schema = Mapping[str, Sequence[str]]
@@ -39,20 +42,40 @@ class Collector:
     """Gathers atoms and holds each against the arity that its predicate had before."""
 
     def __init__(self, origin: str, schema: Schema | None) -> None:
-        self.origin, self.schema = origin, schema
+        self.origin, self.schema = origin, checked_schema(schema, origin)
         self.positive: Atoms = {}
         self.negative: Atoms = {}
         self.arity = {name: len(types) for name, types in (schema or {}).items()}
 
-    def add(self, name: str, args: tuple[str, ...], negative: bool, place: str) -> None:
+    def add(self, name: str, args: Sequence[Any], negative: bool, place: str) -> None:
         if self.schema is not None and name not in self.schema:
             raise DataError(f"{place}: {name} must be a predicate of the schema ({', '.join(self.schema)}).")
         if self.arity.setdefault(name, len(args)) != len(args):
             raise DataError(f"{place}: {name} must have {self.arity[name]} arguments as elsewhere. Got {len(args)}.")
-        (self.negative if negative else self.positive).setdefault(name, []).append(args)
+        try:
+            texts = tuple([constant_text(name, arg) for arg in args])
+        except DomainError as err:
+            raise DataError(
+                f"{place}: every argument must be filled, with a text, a number or a date. Got {tuple(args)!r}."
+            ) from err
+        (self.negative if negative else self.positive).setdefault(name, []).append(texts)
 
     def records(self) -> Records:
         return Records(self.positive, self.negative, self.origin)
+
+
+def checked_schema(schema: Schema | None, origin: str) -> dict[str, tuple[str, ...]] | None:
+    """A schema with tuples of types.
+
+    Raises
+    ------
+    DataError
+        If a predicate's types are not at least one name in a tuple or list.
+    """
+    try:
+        return None if schema is None else {name: Predicate(name, types).types for name, types in schema.items()}  # type: ignore[arg-type]
+    except DomainError as err:
+        raise DataError(f"{origin}: the schema must hold the types of each predicate. {err}") from err
 
 
 def join_records(parts: Sequence[Records]) -> Records:
@@ -126,6 +149,6 @@ def text_of(path: Path) -> str:
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError) as err:
+    except (OSError, EOFError, zlib.error) as err:
         raise DataError(f"{path}: cannot be read ({err}).") from err
     return to_utf8(raw, str(path)).decode("utf-8").lstrip("\ufeff")

@@ -111,7 +111,7 @@ class _Tokens:
             self.fail(f"go on with {sign!r}")
 
 
-def _atom(tokens: _Tokens) -> tuple[str, tuple[Any, ...] | None]:
+def _atom(tokens: _Tokens, depth: int = 0) -> tuple[str, tuple[Any, ...] | None]:
     """A constant (without arguments), or a name with its arguments; of these, one that has arguments is a tuple."""
     if tokens.kind == "quoted":
         mark, inner = tokens.value[0], tokens.value[1:-1]
@@ -123,13 +123,15 @@ def _atom(tokens: _Tokens) -> tuple[str, tuple[Any, ...] | None]:
                 "hold constants only: a word with a capital or _ in front is a variable; quote it to have a constant"
             )
     else:
-        tokens.fail("hold a ground fact, as in pred(a, b).")
+        tokens.fail("hold a ground fact, as in pred(a, b)")
     tokens.next()
     if not tokens.skip("("):
         return name, None
+    if depth > 2:  # neg(p(f(a))): this far the fact and the term in it can be named
+        tokens.fail("hold constants, not compound terms")
     args: list[Any] = []
     while not args or tokens.skip(","):
-        inner_name, inner_args = _atom(tokens)
+        inner_name, inner_args = _atom(tokens, depth + 1)
         args.append(inner_name if inner_args is None else (inner_name, inner_args))
     tokens.need(")")
     return name, tuple(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..core.errors import DataError, ParamError
 from ..core.protocols import Domain
 from ..core.relational import Facts, RelationalRows
-from .atoms import Collector, Records, Schema, infer_types, join_records, text_of
+from .atoms import Collector, Records, Schema, checked_schema, infer_types, join_records, text_of
 from .prolog import parse_prolog, read_prolog
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "read_prolog",
     "relational_domain",
 ]
+
+_MOST_ATOMS = 10_000_000  # as tuples of names a few GB
 
 
 def read_folds(path: str | Path, *, schema: Schema | None = None) -> list[Records]:
@@ -68,14 +71,14 @@ def read_folds(path: str | Path, *, schema: Schema | None = None) -> list[Record
     return folds
 
 
-def _json_atoms(atoms: Any, place: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _json_atoms(atoms: Any, place: str) -> Iterator[tuple[str, list[Any]]]:
     if not isinstance(atoms, dict):
         raise DataError(f"{place}: a fold must map predicates to lists of arguments. Got {type(atoms).__name__}.")
     for name, rows in atoms.items():
         for k, args in enumerate(rows if isinstance(rows, list) else [None]):
             if not (isinstance(args, list) and args and all(isinstance(a, (str, int, float)) for a in args)):
                 raise DataError(f"{place}: fact {k + 1} of {name} must be a list of constants. Got {args!r}.")
-            yield name, tuple(map(str, args))
+            yield name, args
 
 
 def read_edges(
@@ -90,8 +93,8 @@ def read_edges(
     negative : mapping of str to the same, optional
         Facts that do not hold.
     schema : mapping of str to sequence of str, optional
-        As `read_prolog`; with it, a frame may have further columns, and those named like the types come first. Two
-        columns of one type are taken by their order.
+        As `read_prolog`; with it, a frame whose columns are named like the types, in any order and among others, is read
+        by these names. Any other frame is read by the order of its columns.
 
     Returns
     -------
@@ -110,26 +113,31 @@ def read_edges(
     {'knows': [('a', 'b'), ('b', 'c')]}
     """
     collector = Collector("tables", schema)
+    for given in (tables, negative or {}):
+        if not isinstance(given, Mapping):
+            raise DataError(
+                f"tables: they must come by predicate, as in {{'knows': frame}}. Got {type(given).__name__}."
+            )
     for sign, given in enumerate((tables, negative or {})):
         for name, table in given.items():
             for k, row in enumerate(_table_rows(table, name, (schema or {}).get(name))):
-                place = f"table {name} row {k + 1}"
-                if any(value is None or value != value for value in row):
-                    raise DataError(f"{place}: every argument must be filled. Got {tuple(row)!r}.")
-                collector.add(name, tuple(map(str, row)), bool(sign), place)
+                collector.add(name, row, bool(sign), f"table {name} row {k + 1}")
     return collector.records()
 
 
 def _table_rows(table: Any, name: str, types: Sequence[str] | None) -> Iterable[Sequence[Any]]:
-    columns = getattr(table, "columns", None)
-    if columns is None:
-        return [row if isinstance(row, (tuple, list)) else (row,) for row in table]
-    if types is not None and len(columns) != len(types):
-        if len(set(types)) < len(types) or not set(types) <= set(columns):
-            raise DataError(
-                f"table {name}: the columns must be the arguments ({', '.join(types)}). Got {list(columns)}."
-            )
+    frame = hasattr(table, "itertuples") or hasattr(table, "iter_rows")
+    if isinstance(table, (str, bytes, Mapping)) or not (frame or isinstance(table, Iterable)):
+        raise DataError(f"table {name}: it must be a pandas or polars frame, or rows. Got {type(table).__name__}.")
+    if not frame:
+        return [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in table]
+    columns = list(table.columns)
+    by_name = types is not None and len(set(types)) == len(types) and set(types) <= set(columns)
+    if types is not None and by_name:
         table = table[list(types)]
+    elif not columns or (types is not None and len(columns) != len(types)):
+        wanted = f"({', '.join(types)})" if types is not None else "of the facts"
+        raise DataError(f"table {name}: the columns must be the arguments {wanted}. Got {columns}.")
     return table.itertuples(index=False, name=None) if hasattr(table, "itertuples") else table.iter_rows()
 
 
@@ -174,8 +182,12 @@ def relational_domain(
     """
     if negatives not in ("stated", "closed-world"):
         raise ParamError(f"relational_domain: negatives must be one of 'stated', 'closed-world'. Got {negatives!r}.")
-    joined = join_records([records] if isinstance(records, Records) else records)
-    types = {k: tuple(v) for k, v in schema.items()} if schema is not None else infer_types(joined)
+    parts = [records] if isinstance(records, Records) else records
+    if not (isinstance(parts, (list, tuple)) and parts and all(isinstance(part, Records) for part in parts)):
+        raise DataError(f"relational_domain: records must be Records or a list of them. Got {records!r}.")
+    joined = join_records(parts)
+    given = checked_schema(schema, joined.origin)
+    types = infer_types(joined) if given is None else given
     for atoms in (joined.positive, joined.negative):
         for key, rows in atoms.items():
             if key not in leave_out and (key not in types or (rows and len(rows[0]) != len(types[key]))):
@@ -188,6 +200,12 @@ def relational_domain(
     if negatives == "closed-world" and predicate in types:
         holds = set(positive)
         pools = _constants(joined, types)
+        n_atoms = prod(len(pools.get(t, ())) for t in types[predicate])
+        if n_atoms > _MOST_ATOMS:
+            raise DataError(
+                f"{joined.origin}: negatives must be stated where there are more than {_MOST_ATOMS:,} combinations of"
+                f" constants. Got {n_atoms:,} of {predicate}({', '.join(types[predicate])})."
+            )
         negative = [args for args in product(*(pools.get(t, ()) for t in types[predicate])) if args not in holds]
     rows = [*positive, *negative]
     if not rows:

@@ -48,6 +48,17 @@ READERS: dict[str, Reader] = {
     ".review": texts.read_reviews,
 }
 
+# First-order facts are no rows until it is said which predicate is the label, and what the types are.
+_FACTS = {
+    end: f" Facts are read in Python, by transferkit.data.relational.{reader}."
+    for end, reader in (
+        (".pl", "read_prolog"),
+        (".pro", "read_prolog"),
+        (".db", "read_prolog"),
+        (".json", "read_folds"),
+    )
+}
+
 
 def parts_of(source: Any, ask: Ask, kind: str | None) -> Iterator[Part]:
     """The parts of a source, file by file.
@@ -177,7 +188,8 @@ def _file(path: Path, ask: Ask, kind: str | None) -> Part:
     name = None if kind is not None or (reader is not None and not _is_recording(suffix, ask)) else _kind(one, ask)
     if reader is None and name is None:
         argument = "the file's name must end in" if kind is None else "kind must be"
-        raise DataError(f"{path}: {argument} one of {', '.join(READERS)}. Got {suffix or path.name!r}.")
+        facts = _FACTS.get(suffix, "") if kind is None else ""
+        raise DataError(f"{path}: {argument} one of {', '.join(READERS)}. Got {suffix or path.name!r}.{facts}")
     if not path.exists():
         raise DataError(f"{path}: the file must exist. There is none.")
     try:

@@ -49,9 +49,10 @@ class Graph:
     def whole(self, device: torch.device) -> GraphBatch:
         """All nodes; kept on the device for the next time."""
         if self._whole is None or self._whole[0] != device:
-            links = {name: sparse_matrix(own.whole, device) for name, own in self.links.items()}
-            nodes = torch.arange(len(self), device=device)
-            self._whole = device, GraphBatch(_input(self.X, device), links, nodes, self.domain)
+            with torch.inference_mode(False):  # a prediction may ask first, and training then needs the same tensors
+                links = {name: sparse_matrix(own.whole, device) for name, own in self.links.items()}
+                nodes = torch.arange(len(self), device=device)
+                self._whole = device, GraphBatch(_input(self.X, device), links, nodes, self.domain)
         return self._whole[1]
 
     def around(

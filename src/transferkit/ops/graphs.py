@@ -62,12 +62,15 @@ def convolution(adjacency: Any, loop: float = 1.0) -> Links:
     return _links(sparse.diags(root) @ incoming @ sparse.diags(root), loop * root**2)
 
 
-def mean_of_neighbours(adjacency: Any) -> Links:
-    """The weighted mean over the nodes that an edge comes from, as GraphSAGE takes it (Hamilton et al., NeurIPS 2017)."""
+def mean_of_neighbours(adjacency: Any, loop: float = 0.0) -> Links:
+    """The weighted mean over the nodes that an edge comes from, as GraphSAGE takes it (Hamilton et al., NeurIPS 2017).
+
+    With a `loop` of 1 the node itself counts as one of them: ``D^(-1) (A + I)``.
+    """
     incoming = sparse.csr_matrix(adjacency.T, dtype=np.float64)
-    degree = np.asarray(incoming.sum(axis=1)).ravel()
+    degree = np.asarray(incoming.sum(axis=1)).ravel() + loop
     scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    return _links(sparse.diags(scale) @ incoming, np.zeros(len(degree)))
+    return _links(sparse.diags(scale) @ incoming, loop * scale)
 
 
 def _links(matrix: Any, own: Array) -> Links:

@@ -64,6 +64,8 @@ class LabelMixture:
 
 def on_the_simplex(Q: Array) -> Array:
     """argmin ``a'Qa`` over non-negative a that sum to 1: a one-class machine whose nu leaves one row's weight."""
+    if len(Q) == 1:
+        return np.ones(1)
     machine = OneClassSVM(kernel="precomputed", nu=1 / len(Q), tol=1e-5)
     machine.random_state = 0  # which its constructor does not take; it would draw from numpy's global generator
     machine.fit(Q)

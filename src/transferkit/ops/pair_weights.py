@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.optimize import nnls
 
 from ..core.protocols import Array
-from .box_program import minimise_box_sum
 
 __all__ = ["neighbour_ratios", "pair_confusions", "pair_shares", "share_weights"]
+
+_HEAVY = 1e4
 
 
 def pair_shares(P: Array, adjacency: Any) -> Array:
@@ -83,10 +85,11 @@ def share_weights(confusion: Array, seen: Array, share: Array, penalty: float) -
     if not there.any() or not seen.any():
         return weights
     C, m = confusion[:, there], share[there]
-    K = C.T @ C + penalty * np.eye(len(m))
-    target = C.T @ seen + penalty
-    # In terms of the shares m w the constraint is that they sum to 1.
-    weights[there] = minimise_box_sum(K / np.outer(m, m), target / m, upper=1.0, low=1.0, high=1.0) / m
+    # Least squares with a row for the constraint that outweighs all others; what is missing to 1 then is made up for.
+    heavy, pull = _HEAVY * max(1.0, penalty**0.5) / np.linalg.norm(m), penalty**0.5
+    rows = np.vstack([C, pull * np.eye(len(m)), heavy * m])
+    found, _ = nnls(rows, np.concatenate([seen, np.full(len(m), pull), [heavy]]))
+    weights[there] = found / (m @ found)
     return weights
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array
@@ -14,7 +15,6 @@ __all__ = ["MEASURES", "mean_average_precision", "similarities"]
 
 MEASURES = ("cosine", "correlation", "euclidean", "manhattan", "kl")
 _FLOOR = 1e-12  # of a probability, whose logarithm is then finite
-_BLOCK = 256  # queries that are compared at a time, where every coordinate has to be
 
 
 def similarities(A: Any, B: Any, measure: str = "cosine") -> Array:
@@ -64,11 +64,7 @@ def similarities(A: Any, B: Any, measure: str = "cosine") -> Array:
         A, B = (rows - rows.mean(axis=1, keepdims=True) for rows in (A, B))
     if measure in ("cosine", "correlation"):
         return np.asarray(unit_rows(A) @ unit_rows(B).T)
-    if measure == "euclidean":
-        square = (A**2).sum(axis=1)[:, None] - 2 * A @ B.T + (B**2).sum(axis=1)
-        return -np.sqrt(np.maximum(square, 0))
-    parts = [A[k : k + _BLOCK] for k in range(0, len(A), _BLOCK)]
-    return np.vstack([-np.abs(part[:, None] - B).sum(axis=2) for part in parts])
+    return -cdist(A, B, "euclidean" if measure == "euclidean" else "cityblock")
 
 
 def mean_average_precision(scores: Any, queries: Any, gallery: Any) -> float:

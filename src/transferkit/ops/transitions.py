@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["k_step_transitions"]
+from .graphs import Links
+from .random_walks import positive_information
+
+__all__ = ["k_step_transitions", "near_nodes"]
 
 
 def k_step_transitions(adjacency: Any, n_steps: int) -> Any:
@@ -35,6 +38,24 @@ def k_step_transitions(adjacency: Any, n_steps: int) -> Any:
     found.setdiag(0)
     found.eliminate_zeros()
     return _rows_to_one(found)
+
+
+def near_nodes(adjacency: Any, n_steps: int) -> Links:
+    """The mean over the nodes that a node meets more often than chance would have it, weighted by how much.
+
+    Parameters
+    ----------
+    adjacency : CSR matrix of shape (n, n)
+    n_steps : int
+        How far, as in `k_step_transitions`.
+
+    Returns
+    -------
+    Links
+        Positive pointwise mutual information of `k_step_transitions`; rows sum to 1 or are empty.
+    """
+    near = _rows_to_one(positive_information(k_step_transitions(adjacency, n_steps)))
+    return Links(near.astype(np.float32), np.zeros(near.shape[0], dtype=np.float32))
 
 
 def _rows_to_one(matrix: Any) -> Any:

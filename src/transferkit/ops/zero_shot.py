@@ -65,14 +65,15 @@ def describe(
     missing = [c for c in seen.tolist() if c not in descriptions]
     if missing:
         raise DomainError(f"{where}: descriptions must hold every class of y. Got none of {missing[:5]}.")
-    text = seen.dtype.kind in "OUS"
-    foreign = [c for c in descriptions if isinstance(c, str) != text]
+    text = seen.dtype.kind in "OU"
+    foreign = [c for c in descriptions if not (isinstance(c, str) if text else _is_number(c, seen.dtype.kind))]
     if foreign:
         raise DomainError(
             f"{where}: descriptions must have classes of the type of y ({seen.dtype}). Got {foreign[0]!r}."
         )
     unseen = [c for c in descriptions if c not in set(seen.tolist())]
-    new = np.array(unseen, dtype=object if seen.dtype == object else None) if unseen else seen[:0]
+    dtype = object if seen.dtype == object else np.int64 if seen.dtype.kind in "iu" else None
+    new = np.array(unseen, dtype=dtype) if unseen else seen[:0]
     classes = np.concatenate([seen, new])
     order = np.argsort(classes)
     given = [descriptions[c] for c in [*seen.tolist(), *unseen]]
@@ -90,6 +91,15 @@ def describe(
             f"{where}: descriptions must be all texts or all finite vectors of one length. Got shape {vectors.shape}."
         )
     return Described(classes[order], vectors[order], (np.arange(len(classes)) < len(seen))[order])
+
+
+def _is_number(value: Any, kind: str) -> bool:
+    """Whether it can be a class beside others whose dtype is of that kind: whole numbers stay so, True and False too."""
+    if kind == "b" or isinstance(value, (bool, np.bool_)):
+        return kind == "b" and isinstance(value, (bool, np.bool_))
+    if isinstance(value, (int, np.integer)):
+        return True
+    return isinstance(value, (float, np.floating)) and (float(value).is_integer() if kind in "iu" else value == value)
 
 
 def handicap(described: Described, candidates: str, calibration: float) -> Array:

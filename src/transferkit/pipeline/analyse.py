@@ -11,14 +11,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from scipy import sparse
+
 from .. import __version__, store
 from ..core.compose import TransferPipeline
 from ..core.files import atomic_write
+from ..core.graphs import as_adjacency
 from ..core.protocols import Array
 from ..report.html import render
 from ..report.model_card import model_card
 from .define import Defined
 from .evaluate import METRIC, Evaluated
+from .graph_methods import next_on_graphs
 from .guard import label_sheet
 from .pictures import disputed_examples, embedding, learning_of
 from .prepare import Prepared
@@ -42,6 +46,7 @@ def facts_of(
 ) -> dict[str, Any]:
     """The content of ``run.json``: no time, path of a folder or name of a machine, so that equal runs have equal files."""
     held, learning, apart = prepared.held_back, learning_of(evaluated), prepared.source_names is not None
+    of_graphs = prepared.edges is not None
     return {
         "schema": SCHEMA,
         "transferkit": __version__,
@@ -51,8 +56,9 @@ def facts_of(
         "task": {
             "kind": prepared.kind,
             **({"way": "spaces"} if apart else {}),
+            **({"way": "graphs"} if of_graphs else {}),
             "label": defined.task.label,
-            "metric": METRIC[prepared.kind],
+            "metric": METRIC[prepared.outcome],
             "sources": [{"name": d.name, "n": d.n_samples} for d in defined.sources],
             "target": {
                 "name": defined.target.name,
@@ -60,6 +66,7 @@ def facts_of(
                 "n_known": int(prepared.target.mask.sum()),
                 "n_held_back": 0 if held is None else len(held.rows),
             },
+            **({"edges": _edges(prepared)} if of_graphs else {}),
             "target_labels": defined.target_labels,
             "n_features": int(prepared.target.X.shape[1]),
             **({"n_features_source": int(prepared.source.X.shape[1])} if apart else {}),
@@ -71,7 +78,7 @@ def facts_of(
             "features_in": prepared.n_features_in,
             "features_out": int(prepared.target.X.shape[1]),
         },
-        **({} if apart else {"estimator": _estimator(selected)}),
+        **({} if apart or of_graphs else {"estimator": _estimator(selected)}),
         **({} if prepared.model is None else {"model": prepared.model}),
         "gap": selected.gap,
         "candidates": evaluated.candidates,
@@ -87,6 +94,12 @@ def facts_of(
     }
 
 
+def _edges(prepared: Prepared) -> dict[str, int]:
+    """How many there are, each pair of nodes once."""
+    target = as_adjacency("target", prepared.target.edges, prepared.target.n_samples)
+    return {name: int(sparse.triu(A.maximum(A.T)).nnz) for name, A in (("source", prepared.edges), ("target", target))}
+
+
 def _estimator(selected: Selected) -> dict[str, Any]:
     search = {} if selected.search is None else {"search": selected.search}
     return {"name": _describe(selected.estimator), "source_score": round(selected.estimator_score, 6), **search}
@@ -100,6 +113,8 @@ def _describe(estimator: Any) -> str:
 def _next_steps(defined: Defined, prepared: Prepared, selected: Selected, evaluated: Evaluated) -> list[str]:
     if prepared.source_names is not None:
         return next_between_spaces(prepared, evaluated)
+    if prepared.edges is not None:
+        return next_on_graphs(prepared, evaluated.guard)
     steps = []
     guard = evaluated.guard
     disputed = guard.get("disputed") or {}
@@ -170,7 +185,8 @@ def write(folder: Path, facts: dict[str, Any], defined: Defined, prepared: Prepa
     if sheet is not None:
         atomic_write(folder / "label_next.csv", sheet)
     atomic_write(folder / "MODEL_CARD.md", model_card(facts))
-    shown = embedding(prepared, evaluated, defined.task.seed)
+    # Rows of several labels have no one colour.
+    shown = None if prepared.outcome == "multilabel" else embedding(prepared, evaluated, defined.task.seed)
     atomic_write(folder / "report.html", render(facts, shown, disputed_examples(defined, facts)))
     atomic_write(folder / "run.json", json.dumps(facts, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
@@ -188,9 +204,18 @@ def candidates_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str] = _COL
 def predictions_csv(
     predicted: Array, proba: Array | None, classes: Array | None, rows: Sequence[str] | None = None
 ) -> str:
-    """Columns ``prediction`` and, where the model has them, ``probability_<class>``; one line a row, named by `rows`."""
+    """Columns ``prediction`` and, where the model has them, ``probability_<class>``; one line a row, named by `rows`.
+
+    Of several labels a row, ``label_<k>`` is 0 or 1 for the k-th of them.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
+    if predicted.ndim == 2:  # several labels a row: 0 or 1 for each
+        columns = [f"{what}_{k}" for what in ("label", "probability") for k in range(predicted.shape[1])]
+        both = [predicted.tolist(), [[""] * predicted.shape[1]] * len(predicted) if proba is None else proba.tolist()]
+        table.writerow(columns)
+        table.writerows([*labels, *(p if p == "" else f"{p:.6g}" for p in own)] for labels, own in zip(*both))
+        return text.getvalue()
     names = [] if proba is None or classes is None else [f"probability_{c}" for c in classes]
     table.writerow([*([] if rows is None else ["row"]), "prediction", *names])
     for k, value in enumerate(predicted.tolist()):

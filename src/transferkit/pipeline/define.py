@@ -162,6 +162,12 @@ def _own_names(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
 
 
 def _kind(task: TransferTask, sources: Sequence[Domain]) -> Task:
+    forms = {np.shape(d.y)[1:] for d in sources}
+    if len(forms) > 1 or (forms != {()} and task.kind == "regression"):
+        raise DomainError(
+            f"{sources[0].name}: labels must be one a row in every source, or a table of classes in every one, and numbers for a"
+            " regression. Got another form."
+        )
     labels = np.concatenate([np.asarray(d.known_y) for d in sources])
     numeric = labels.dtype.kind in "iufb"
     if task.kind == "regression":

@@ -14,7 +14,7 @@ from ..core.files import atomic_write, make_folder
 from .analyse import SCHEMA, deployable
 from .define import TransferTask, define
 from .evaluate import METRIC, score_held_back
-from .graphs import source_edges
+from .graph_methods import GraphCandidate
 from .prepare import prepare
 from .select import Candidate, epochs_for, scaler_for, select_estimator
 from .spaces import SpaceCandidate, check_between_spaces, known_columns
@@ -61,21 +61,25 @@ def fit_one(
     if (folder / "model").exists():
         raise DataError(f"{folder}: holds a model already. Name another folder.")
     defined = define(replace(task, methods=[card.name]))
-    edges = source_edges(card, defined)
     prepared = prepare(defined)
+    edges = {} if prepared.edges is None else {"edges": prepared.edges}
     apart = prepared.source_names is not None
     if apart:
         check_between_spaces(card, prepared)
-    estimator = None if apart else select_estimator(prepared, task.seed)[0]
+    estimator = None if apart or edges else select_estimator(prepared, task.seed)[0]
     training = {}
     if card.cost == "epochs" and not edges:  # a graph is one batch: the method's own number of epochs holds
         from ..engine.training import Training  # needs torch
 
         training = {"training": Training(n_epochs=epochs_for(prepared, task.epochs))}
-    candidate: Candidate | SpaceCandidate = Candidate(
-        f"{card.name}-1", card, {**training, **params}, estimator, "candidate", scaler=scaler_for(card, prepared)
-    )
-    if apart:
+    candidate: Candidate | SpaceCandidate | GraphCandidate
+    if edges:
+        candidate = GraphCandidate(f"{card.name}-1", card, params)
+    elif not apart:
+        candidate = Candidate(
+            f"{card.name}-1", card, {**training, **params}, estimator, "candidate", scaler=scaler_for(card, prepared)
+        )
+    else:
         candidate = SpaceCandidate(f"{card.name}-1", card, {**known_columns(card, prepared), **training, **params})
     model = candidate.build(task.seed).fit(
         prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups,
@@ -94,7 +98,7 @@ def fit_one(
             "method": card.name,
             "class": card.cls,
             "params": dict(params),
-            "metric": METRIC[prepared.kind],
+            "metric": METRIC[prepared.outcome],
             "n_held_back": 0 if prepared.held_back is None else len(prepared.held_back.rows),
             "score": score and score[0],
             "score_interval": score and list(score[1]),

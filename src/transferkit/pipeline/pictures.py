@@ -16,10 +16,14 @@ from ..data.samples import Samples
 from .define import Defined
 from .evaluate import Evaluated
 from .prepare import Prepared
+from .graph_methods import GRAPH_ANCHOR
 from .select import NETWORK_ANCHOR
 from .train import Trained
 
 __all__ = ["disputed_examples", "embedding", "flat_picture", "learning_of", "shown_sample"]
+
+
+NETWORK_ANCHORS = (NETWORK_ANCHOR, GRAPH_ANCHOR.removesuffix("-1"))  # that saw the source alone
 
 
 def learning_of(evaluated: Evaluated) -> dict[str, list[dict[str, Any]]]:
@@ -45,7 +49,11 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     rows_t = np.sort(rng.permutation(len(Xt))[:most])
 
     def seen_by(t: Trained, domain: str, rows: Array) -> Array:
-        return np.asarray(t.model.transform((Xs if domain == "source" else Xt)[rows], domain=domain), dtype=np.float64)
+        X = Xs if domain == "source" else Xt
+        if prepared.edges is not None:  # a node is what its neighbours make of it
+            more = {"edges": prepared.edges} if domain == "source" else {}
+            return np.asarray(t.model.transform(X, domain=domain, **more)[rows], dtype=np.float64)
+        return np.asarray(t.model.transform(X[rows], domain=domain), dtype=np.float64)
 
     def panel(t: Trained) -> dict[str, Any]:
         own = flat_picture(seen_by(t, "source", rows_s), seen_by(t, "target", rows_t))
@@ -66,7 +74,7 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     if after is None:
         return found
     plain = next(
-        (t for t in evaluated.trained if t.candidate.card.name == NETWORK_ANCHOR and t.model is not None), None
+        (t for t in evaluated.trained if t.candidate.card.name in NETWORK_ANCHORS and t.model is not None), None
     )
     if _history(after) and plain is not None:
         found["before"] = panel(plain)

@@ -17,12 +17,14 @@ from sklearn.pipeline import Pipeline
 from ..catalogue import card_of
 from ..core.base import stack
 from ..core.errors import DomainError
+from ..core.graphs import as_adjacency
 from ..core.protocols import Array, Domain
 from ..core.validation import Task
 from ..data.align import align, align_apart, have_other_columns
 from ..data.encode import TableEncoder
 from ..data.samples import Samples, join_samples
 from .define import Defined
+from .graphs import source_edges
 from .pairs import read_pairs, untied
 
 __all__ = ["HeldBack", "Prepared", "fingerprint_of", "held_back_sum", "prepare", "sample_names", "short_name"]
@@ -80,6 +82,8 @@ class Prepared:
         The source's columns after encoding, where the target has columns of its own; None where both have the same.
     pairs : int array of shape (n_pairs, 2) or None
         Then: rows of source and target that were told to be the same thing.
+    edges : CSR matrix of shape (n_source, n_source) or None
+        The source's, where methods for graphs are to be tried; those of the target are its own.
     """
 
     source: Domain
@@ -97,6 +101,12 @@ class Prepared:
     names: list[str] | None = None
     source_names: list[str] | None = None
     pairs: Array | None = None
+    edges: Any = None
+
+    @property
+    def outcome(self) -> str:
+        """What a prediction is: "classification", "regression", or "multilabel" where rows have several labels."""
+        return "multilabel" if np.ndim(self.source.y) == 2 else self.kind
 
     @classmethod
     def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:
@@ -124,12 +134,12 @@ def prepare(defined: Defined) -> Prepared:
             " A model alone as the source goes with `transferkit run`."
         )
     raw, task = bool(defined.models), defined.task
-    apart = not raw and _is_apart(defined)
-    if raw:
-        sources, target, notes = list(defined.sources), defined.target, []
-    else:
-        sources, target, notes = (align_apart if apart else align)(defined.sources, defined.target)
-    notes = [*defined.notes, *notes]
+    edges = source_edges(defined)
+    apart = not raw and edges is None and _is_apart(defined)
+    sources, target, notes = list(defined.sources), defined.target, list(defined.notes)
+    if not raw:
+        sources, target, said = (align_apart if apart else align)(sources, target)
+        notes.extend(said)
     if apart:
         if task.pairs is None and task.methods is None and defined.target_labels != "few":
             held = int(target.mask.sum()) if defined.target_labels == "test" else 0
@@ -155,7 +165,7 @@ def prepare(defined: Defined) -> Prepared:
             " --kind classification takes it as classes."
         )
     classes = None
-    if defined.kind == "classification":
+    if defined.kind == "classification" and ys.ndim == 1:
         classes = np.unique(ys)
         if len(classes) < 2:
             raise DomainError(
@@ -195,13 +205,22 @@ def prepare(defined: Defined) -> Prepared:
         # Of raw rows the files count, not the features: those may differ in the last bit with the number of threads.
         fingerprint=fingerprint_of(
             *([_digests(Xs), _digests(target.X), model["weights"]] if model else [Zs, moved.X]),
-            ys, groups, moved.known_y, moved.mask, *(() if pairs is None else (pairs,)),
+            ys, groups, moved.known_y, moved.mask, *(() if pairs is None else (pairs,)), *_edge_parts(edges, moved),
         ),
         model=model,
         names=sample_names(target.X, defined.task.target) if raw else None,
         source_names=source_names,
         pairs=pairs,
+        edges=edges,
     )  # fmt: skip
+
+
+def _edge_parts(edges: Any, target: Domain) -> list[Array]:
+    """What tells two graphs apart."""
+    if edges is None:
+        return []
+    both = (edges, as_adjacency(f"{target.name}: edges", target.edges, target.n_samples))
+    return [part for A in both for part in (A.indptr, A.indices, A.data)]
 
 
 def _columns(X: Any) -> list[str]:
@@ -339,13 +358,20 @@ def _split_labels(
     if not (there & ~known).any():
         notes.append("All known target labels are used, none is held back: there is no measured score.")
     held = np.flatnonzero(there & ~known)
-    visible = np.where(known, y, ys[0])  # a filler, so that the true label is not in the object at all
+    visible = np.where(known if y.ndim == 1 else known[:, None], y, ys[0])  # a filler, so that the true label is not in the object at all
     return replace(target, y=visible, known=known), HeldBack(held, y[held]) if len(held) else None
 
 
 def _as_source(target: Domain, there: Array, ys: Array) -> Array:
     """Target labels in the type of the source's (whole numbers read as floats because some are missing, and the like)."""
     y = _plain(target.y)
+    if y.shape[1:] != ys.shape[1:]:
+        raise DomainError(
+            f"{target.name}: target labels must be of the source's form ({_form(ys)}). Got {_form(y)}; --label names another"
+            " column or variable."
+        )
+    if y.ndim == 2:
+        return np.asarray(y.astype(ys.dtype))
     if (y.dtype.kind in "US") != (ys.dtype.kind in "US"):
         raise DomainError(f"{target.name}: target labels must be of the source's type ({ys.dtype}). Got {y.dtype}.")
     filled = np.full(len(y), ys[0], dtype=np.result_type(y, ys))
@@ -355,6 +381,10 @@ def _as_source(target: Domain, there: Array, ys: Array) -> Array:
     return filled
 
 
+def _form(y: Array) -> str:
+    return "one a row" if y.ndim == 1 else f"a table of {y.shape[1]} labels"
+
+
 def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> Array:
     """Which target labels are known: all that are there, or `shots` a class drawn by the seed."""
     shots = defined.task.shots
@@ -362,7 +392,11 @@ def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> A
         return there
     rng = np.random.default_rng(defined.task.seed)
     known = np.zeros(len(y), dtype=bool)
-    for rows in [np.flatnonzero(there)] if classes is None else [np.flatnonzero(there & (y == c)) for c in classes]:
+    if y.ndim == 2:
+        parts = [np.flatnonzero(there & (own == 1)) for own in y.T]
+    else:
+        parts = [np.flatnonzero(there if classes is None else there & (y == c)) for c in ([0] if classes is None else classes)]
+    for rows in parts:
         known[rng.permutation(rows)[:shots]] = True
     return known
 

@@ -19,6 +19,7 @@ from .analyse import SCHEMA, deployable, facts_of, write
 from .cluster import on_engine
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
+from .graph_methods import select_graphs
 from .guard import check_assumption, check_labels, merge_labels, write_labels
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
@@ -191,8 +192,8 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     if task.tune:
         check_search()
     walk.tell("select")
-    apart = prepared.source_names is not None
-    selected = (select_between if apart else select)(blind, task)
+    apart, of_graphs = prepared.source_names is not None, prepared.edges is not None
+    selected = (select_graphs if of_graphs else select_between if apart else select)(blind, task)
     walk.begin()
     budget = task.budget
     if task.tune and not apart:  # there is no setting of one inner model that all candidates share
@@ -201,7 +202,7 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     walk.tell("train")
     with on_engine("local" if walk.labels else task.engine, task.address, folder.resolve()):
         trained = train(
-            selected.candidates, blind, folder / "candidates", seed=task.seed, jobs=task.jobs, budget=budget,
+            selected.candidates, blind, folder / "candidates", seed=task.seed, jobs=1 if of_graphs else task.jobs, budget=budget,
             progress=walk.progress, as_it_is=bool(walk.labels), cluster=task.engine != "local",
         )  # fmt: skip
     walk.tell("evaluate")
@@ -238,8 +239,8 @@ def _labels(folder: Path, new: Path | str | None, prepared: Prepared | tuning.Tu
     files = [f for f in (kept if kept.exists() else None, None if new is None else Path(new)) if f is not None]
     if not files or not isinstance(prepared, Prepared):
         return {}
-    if prepared.kind != "classification":
-        raise DataError(f"{folder}: labels must be for a classification. Got a regression.")
+    if prepared.outcome != "classification":
+        raise DataError(f"{folder}: labels must be for a classification into one class a row. Got {prepared.outcome}.")
     found = merge_labels(files, prepared.target.n_samples)
     if new is not None:
         if not (folder / "run.json").exists():

@@ -151,6 +151,7 @@ class _Rows:
     groups: Array
     kind: str
     pairs: Array | None = None
+    edges: Any = None
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,8 @@ def _fit_one(candidate: Candidate, prepared: Prepared | _Rows, folder: Path, see
             method = candidate.build(seed)
             # What is not loaded yet is not limited; torch is loaded once the first network is built.
             with threadpool_limits(limits=1):
-                more = {} if prepared.pairs is None else {"pairs": prepared.pairs}
+                given = {"pairs": prepared.pairs, "edges": prepared.edges}
+                more = {name: value for name, value in given.items() if value is not None}
                 model = method.fit(
                     prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups, **more
                 )

@@ -90,7 +90,7 @@ def metric(value: Any, name: Any) -> str:
 
 def metric_name(name: Any) -> str:
     """A metric as a word."""
-    return {"accuracy": "accuracy", "r2": "R²"}.get(name or "", word(name) or "score")
+    return {"accuracy": "accuracy", "r2": "R²", "micro_f1": "micro-F1"}.get(name or "", word(name) or "score")
 
 
 def interval_of(value: Any) -> tuple[float, float] | None:

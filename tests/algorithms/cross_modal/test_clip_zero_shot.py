@@ -79,8 +79,8 @@ def test_the_encoder_is_a_backbone_for_other_methods():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"source": "timm:resnet18"}, {"classes": ["one"]}, {"classes": {"a": ""}}, {"templates": ("no place",)},
-        {"templates": "a {}"},
+        {"source": "timm:resnet18"}, {"classes": ["one"]}, {"classes": [["a"], ["b"]]}, {"classes": {"a": ""}},
+        {"templates": ("no place",)}, {"templates": "a {}"},
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_named(wrong):

@@ -65,3 +65,14 @@ def test_a_description_without_a_direction_is_refused():
     X, y, seen = world()
     with pytest.raises(DomainError, match=r"^DeViSE\.fit: descriptions must have a direction"):
         DeViSE(torch.nn.Identity(), {**ATTRIBUTES, "100": np.zeros(3)}).fit(X[seen], y[seen])
+
+
+def test_descriptions_of_any_size_are_directions():
+    X, y, seen = world()
+    sizes = dict(zip(ATTRIBUTES, [1e-200, 1e-60, 1e-5, 1.0, 1e5, 1e60, 1e200, 1e300]))
+    training = Training(n_epochs=1, lr=0.1, device="cpu", progress=False)
+    found = [
+        DeViSE(torch.nn.Identity(), given, training=training).fit(X[seen], y[seen]).network_.head.descriptions.numpy()
+        for given in (ATTRIBUTES, {c: sizes[c] * v for c, v in ATTRIBUTES.items()})
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-6)

@@ -109,3 +109,18 @@ def test_a_class_without_a_description_is_named():
     X, y, _ = world()
     with pytest.raises(DomainError, match=r"^ESZSL\.fit: descriptions must hold every class of y. Got none of \['011'"):
         ESZSL({c: v for c, v in ATTRIBUTES.items() if c not in UNSEEN}).fit(X, y, target=Domain(X))
+
+
+def test_more_columns_than_rows_and_any_size_of_the_numbers():
+    """The smaller of the two equal systems is solved, and the ridges go with the data: their size changes nothing."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 40)), np.arange(12) % 3
+    given = {c: rng.normal(size=5) for c in range(4)}
+    model = ESZSL(given).fit(X, y, target=Domain(X))
+    Z, Y, S = X - X.mean(axis=0), 2.0 * (y[:, None] == range(3)) - 1, np.array([given[c] for c in range(3)])
+    g, h = np.trace(Z.T @ Z) / 40, np.trace(S.T @ S) / 5
+    V = np.linalg.inv(Z.T @ Z + g * np.eye(40)) @ Z.T @ Y @ S @ np.linalg.inv(S.T @ S + h * np.eye(5))
+    np.testing.assert_allclose(model.coef_, V, rtol=1e-8)
+    for size in (1e-180, 1e180):
+        other = ESZSL({c: size * v for c, v in given.items()}).fit(X / size, y, target=Domain(X / size))
+        np.testing.assert_allclose(other.decision_function(X / size), model.decision_function(X), rtol=1e-6)

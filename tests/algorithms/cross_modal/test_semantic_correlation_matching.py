@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 import spaces
-from transferkit import KCCA, CanonicalCorrelation, Domain, SemanticCorrelationMatching, SemanticMatching
+from transferkit import KCCA, CanonicalCorrelation, Domain, ParamError, SemanticCorrelationMatching, SemanticMatching
 
 PAIRS = np.column_stack([np.arange(60), np.arange(60)])
 
@@ -55,3 +56,13 @@ def test_pairs_or_labels_are_needed():
     world = spaces.scrambled(0)
     with pytest.raises(Exception, match="known labels, or pairs must be given"):
         SemanticCorrelationMatching().fit(world.X, world.y, target=Domain(world.Xt))
+
+
+def test_a_projection_is_given_whole_names_and_has_to_map_both_sides():
+    world = spaces.scrambled(0)
+    names = np.array(["cat", "elephant", "ox"])
+    target = Domain(world.Xt, names[world.yt], np.arange(90) < 30)
+    model = SemanticCorrelationMatching(projection=CanonicalCorrelation()).fit(world.X, names[world.y], target=target)
+    assert model.score(world.Xt, names[world.yt]) > 0.8
+    with pytest.raises(ParamError, match=r"^SemanticCorrelationMatching\.fit: projection must .* takes pairs"):
+        SemanticCorrelationMatching(projection=PCA(2)).fit(world.X, names[world.y], target=target)

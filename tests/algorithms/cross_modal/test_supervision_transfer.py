@@ -88,3 +88,12 @@ def test_networks_teach_and_learn():
     model = SupervisionTransfer(teacher, student).fit(X, y, target=Domain(Xt), pairs=paired(200))
     assert model.transform(X, domain="source").shape == model.transform(Xt).shape == (300, 8)
     assert model.score(Xt[200:], y[200:]) > 0.85
+
+
+def test_the_columns_units_do_not_matter():
+    X, y, Xt = seen_twice()
+    found = [
+        SupervisionTransfer().fit(X, y, target=Domain(scale * Xt), pairs=paired(50)).predict_proba(scale * Xt)
+        for scale in (1.0, 1e-6)
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-6)

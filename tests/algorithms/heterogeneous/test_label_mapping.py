@@ -92,6 +92,13 @@ def test_what_cannot_be_mapped_is_named():
             Domain(X),
             "mapping must name the source's classes, bus.*Got 'cow'",
         ),
+        (
+            LabelMapping({"cat": "a", "dog": "b"}),
+            Domain(X, coarse == "animal"),
+            "target.y and mapping must name.* Got 'a'",
+        ),
+        (LabelMapping(), Domain(X, np.full(240, np.nan)), "target.y and mapping must name.* Got nan"),
+        (LabelMapping({"cat": []}), Domain(X), "target must have two classes"),
     ):
         with pytest.raises(DomainError, match=rf"^LabelMapping\.fit: {words}"):
             model.fit(X, fine, target=target)

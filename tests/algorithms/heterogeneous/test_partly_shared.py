@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from transferkit import DSFT, Domain, DomainError
+from transferkit import DSFT, Domain, DomainError, ParamError
 
 SHARED = [[0, 1], [1, 2], [2, 3]]
 
@@ -77,3 +77,10 @@ def test_a_column_of_the_source_alone_helps_where_the_shared_ones_do_not_say_eno
     model = DSFT([[k, k] for k in range(8)]).fit(X, y, target=Domain(Xt, yt, known))
     alone = LogisticRegression().fit(Xt[known], yt[known])
     assert model.score(Xt[~known], yt[~known]) > 0.95 > alone.score(Xt[~known], yt[~known])
+
+
+@pytest.mark.parametrize("shared", [[[0, 0], [1]], np.zeros((0, 2), int), [[0, -1]], "ab", [[0.5, 1.0]]])
+def test_what_is_no_pairs_of_columns_is_named(shared):
+    X, Xt, y, *_ = world()
+    with pytest.raises(ParamError, match=r"^DSFT\.fit: shared must .*be pairs of whole numbers"):
+        DSFT(shared).fit(X, y, target=Domain(Xt))

@@ -40,3 +40,9 @@ def test_it_needs_labels_and_says_so():
     world = spaces.scrambled(0, 60)
     with pytest.raises(DomainError, match=r"^SHFA\.fit: target must have a few known labels\. Got none"):
         SHFA().fit(world.X, world.y, target=Domain(world.Xt))
+
+
+def test_one_known_row_is_enough_to_begin_with():
+    world = spaces.scrambled(0, 30)
+    model = SHFA(max_iter=2).fit(world.X, world.y, target=Domain(world.Xt, world.yt, np.arange(30) == 0))
+    assert np.isfinite(model.transform(world.Xt)).all()

@@ -9,7 +9,7 @@ from torch.nn import functional
 import graph_worlds as worlds
 from graph_checks import training
 from transferkit import UDAGCN
-from transferkit.algorithms.relation import udagcn
+from transferkit.engine.graph_adversary import GraphAdversary
 from transferkit.engine.graph_objective import GraphJoint, Nodes
 from transferkit.ops.random_walks import positive_information, walk_counts
 
@@ -50,13 +50,13 @@ def test_outputs_are_the_papers_formula():
 def test_the_loss_of_the_critic_and_the_entropy_by_hand():
     torch.manual_seed(0)
     z, z_t, outputs = torch.randn(4, 3), torch.randn(6, 3), torch.randn(6, 2)
-    term = udagcn._Adversary(3, 5, 0.0, 0.05, 0.01, several=False)
+    term = GraphAdversary(3, 5, 0.0, 0.05, 0.01, several=False)
     found = term(GraphJoint(side(z, outputs[:4]), side(z_t, outputs)), 0.5)
     domain = functional.softplus(-term.critic(z)).mean() + functional.softplus(term.critic(z_t)).mean()
     p = outputs.softmax(dim=1)
     entropy = -(p * p.log()).sum(dim=1).mean()
     torch.testing.assert_close(found["loss"], domain + 0.5 * 0.01 * entropy)
-    several = udagcn._Adversary(3, 5, 0.0, 0.05, 0.01, several=True)
+    several = GraphAdversary(3, 5, 0.0, 0.05, 0.01, several=True)
     q = outputs.sigmoid()
     expected = -(q * q.log() + (1 - q) * (1 - q).log()).mean()
     torch.testing.assert_close(several(GraphJoint(side(z, outputs[:4]), side(z_t, outputs)), 0.5)["entropy"], expected)
@@ -66,7 +66,7 @@ def test_the_loss_of_the_critic_and_the_entropy_by_hand():
 def test_the_gradient_is_reversed_and_its_weight_grows(progress, weight):
     torch.manual_seed(0)
     z, outputs = torch.randn(4, 3, requires_grad=True), torch.randn(4, 2)
-    term = udagcn._Adversary(3, 5, 0.0, 0.05, 0.0, several=False)
+    term = GraphAdversary(3, 5, 0.0, 0.05, 0.0, several=False)
     (found,) = torch.autograd.grad(term(GraphJoint(side(z, outputs), side(z.detach(), outputs)), progress)["loss"], z)
     (plain,) = torch.autograd.grad(functional.softplus(-term.critic(z)).mean(), z)
     torch.testing.assert_close(found, -weight * plain)

@@ -164,3 +164,11 @@ def test_too_few_rows_are_not_called_the_same_distribution():
 def test_limits_can_be_given():
     assert decide(QUIET, "nothing", Limits(strict_gain=-1, strict_steady=0.5)).state == "adapt"
     assert reason_of([], "keep") == "what was to be tested against it could not be fitted"
+
+
+@pytest.mark.parametrize("evidence", [{"surplus": 0.21}, {"cluster_gain": 0.04, "cluster_steady": 0.75}])
+def test_between_two_classes_the_same_priors_ask_for_labels(evidence):
+    assert verdict("same-priors", **evidence)[0] == "adapt"
+    state, branch, checks = verdict("same-priors", n_classes=2, **evidence)
+    assert (state, branch, checks[0]) == ("ambiguous", "vote", "two classes")
+    assert verdict("same-priors", n_classes=2)[0] == "keep"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,7 +43,11 @@ __all__ = ["CLIPZeroShot"]
 def _are_names(value: Any) -> bool:
     if isinstance(value, Mapping):
         return len(value) > 1 and all(isinstance(v, str) and v for v in value.values())
-    return isinstance(value, (list, tuple)) and len(set(value)) == len(value) > 1
+    return (
+        isinstance(value, (list, tuple))
+        and all(isinstance(v, Hashable) for v in value)
+        and len(set(value)) == len(value) > 1
+    )
 
 
 def _are_templates(value: Any) -> bool:

@@ -23,6 +23,7 @@ from ...engine.rows import Rows
 from ...engine.supervised import Supervised
 from ...engine.text_vectors import embed_texts
 from ...engine.training import Training
+from ...ops.linalg import unit_rows
 from ...ops.nn.described_head import DescribedHead
 from ...ops.zero_shot import DESCRIPTIONS, EMBEDDING, Described, describe, handicap
 
@@ -169,16 +170,17 @@ class DeViSE(NetworkTransfer):
         self._described = describe(
             where, self.descriptions, labels.classes, lambda texts: embed_texts(where, self.embedding, texts)
         )
-        if (np.linalg.norm(self._described.vectors, axis=1) == 0).any():
+        if not self._described.vectors.any(axis=1).all():
             raise DomainError(f"{where}: descriptions must have a direction. Got a vector of zeros.")
         labels = Labels("classification", len(self._described.classes), self._described.classes)
         rows.y = labels.encode(values)
         return labels, values
 
     def _network(self, backbone: Backbone, labels: Labels) -> Network:
-        vectors = torch.as_tensor(self._described.vectors, dtype=torch.float32)
+        vectors = self._described.vectors
+        vectors = unit_rows(vectors / np.abs(vectors).max(axis=1, keepdims=True))  # of any size, before it is 32 bits
         head = DescribedHead(backbone.n_features, vectors.shape[1], labels.n_outputs)
-        head.descriptions.copy_(functional.normalize(vectors, dim=1))
+        head.descriptions.copy_(torch.as_tensor(vectors))
         return Network(backbone, head)  # type: ignore[arg-type]
 
     def _objective(self, fit: Fit) -> Supervised:

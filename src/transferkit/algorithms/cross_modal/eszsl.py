@@ -131,14 +131,10 @@ class ESZSL(ShallowTransfer):
         rows = stack(data.Xs, data.Xt_known).astype(np.float64)
         codes = np.concatenate([data.codes, data.codes_t])
         self.mean_ = rows.mean(axis=0)
-        rows = rows - self.mean_
         Y = 2 * np.eye(len(self.classes_))[codes] - 1
-        S = described.vectors[described.seen]
-        left, right = rows.T @ rows, S.T @ S
-        for gram, reg in ((left, self.reg), (right, self.reg_descriptions)):
-            mean = np.trace(gram) / len(gram)
-            gram[np.diag_indices_from(gram)] += reg * (mean if mean > 0 else 1.0)
-        self.coef_ = solve(right, solve(left, rows.T @ Y @ S, assume_a="pos").T, assume_a="pos").T
+        left = _ridge_inverse(rows - self.mean_, self.reg)
+        right = _ridge_inverse(described.vectors[described.seen], self.reg_descriptions)
+        self.coef_ = left @ Y @ right.T
         self.descriptions_ = described.vectors
         self.seen_classes_, self.unseen_classes_ = described.classes[described.seen], described.classes[~described.seen]
         self.classes_ = described.classes
@@ -174,3 +170,15 @@ class ESZSL(ShallowTransfer):
     def predict_proba(self, X: Any) -> Array:
         """Not there: least squares gives no probabilities."""
         raise NotImplementedError
+
+
+def _ridge_inverse(A: Array, reg: float) -> Array:
+    """``(A'A + g I)^-1 A'`` with g in units of the mean of the diagonal of A'A, by the smaller of A'A and AA'."""
+    scale = np.abs(A).max() or 1.0  # the ridge goes with the data, so that their size must not matter to the arithmetic
+    A = A / scale
+    wide = A.shape[1] > A.shape[0]
+    gram = A @ A.T if wide else A.T @ A
+    mean = np.trace(gram) / A.shape[1]
+    gram[np.diag_indices_from(gram)] += reg * (mean if mean > 0 else 1.0)
+    found = solve(gram, A if wide else A.T, assume_a="pos")
+    return np.asarray((found.T if wide else found) / scale)

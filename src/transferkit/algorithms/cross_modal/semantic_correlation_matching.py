@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
 
 from ...core.base import ESTIMATOR
-from ...core.constraints import Either, EstimatorLike, Interval, Nothing
+from ...core.constraints import Either, EstimatorLike, Fulfils, Interval, Nothing
 from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer
 from ...core.protocols import Array, Domain
 from ...core.vote import class_probabilities
@@ -33,6 +34,14 @@ CARD = {
 __all__ = ["SemanticCorrelationMatching"]
 
 
+def _maps_both(value: Any) -> bool:
+    return (
+        EstimatorLike("fit", "transform").holds(value)
+        and "pairs" in signature(value.fit).parameters
+        and "domain" in signature(value.transform).parameters
+    )
+
+
 class SemanticCorrelationMatching(HeterogeneousTransfer):
     """Project both modalities on their correlated directions first, then describe every row there by how probable each class is.
 
@@ -44,8 +53,8 @@ class SemanticCorrelationMatching(HeterogeneousTransfer):
         Ridge of the canonical correlations, in units of the mean variance, as for `CanonicalCorrelation`. Not used with
         `projection`.
     projection : method between feature spaces, default=None
-        What maps both modalities first: anything with ``transform(X, domain=...)``, such as ``KCCA()``, the kernel variant
-        of the paper's later version. None is canonical correlation analysis.
+        What maps both modalities first: anything with ``fit(..., pairs=...)`` and ``transform(X, domain=...)``, such as
+        ``KCCA()``, the kernel variant of the paper's later version. None is canonical correlation analysis.
     classifier : estimator with predict_proba, default=None
         Fitted once in each modality, on the projections. None is multi-class logistic regression on standardised columns.
     estimator : estimator, default=None
@@ -101,7 +110,9 @@ class SemanticCorrelationMatching(HeterogeneousTransfer):
     _constraints: ClassVar = {
         "n_components": Interval(int, 1),
         "reg": Interval(float, 0),
-        "projection": Either(Nothing(), EstimatorLike("fit", "transform")),
+        "projection": Either(
+            Nothing(), Fulfils("be a method between feature spaces, such as KCCA(), that takes pairs", _maps_both)
+        ),
         "classifier": CLASSIFIER,
         "estimator": ESTIMATOR,
     }
@@ -127,7 +138,7 @@ class SemanticCorrelationMatching(HeterogeneousTransfer):
         if self.projection is None:
             self._fit_directions(data)
         else:
-            labels = np.full(len(data.Xt), data.ys[0])  # where no label is known this is never read
+            labels = np.full(len(data.Xt), data.ys[0], dtype=data.ys.dtype)  # where no label is known it is never read
             labels[data.known] = data.yt
             target = Domain(data.Xt, labels, data.known) if data.known.any() else Domain(data.Xt)
             given = {"pairs": data.pairs} if len(data.pairs) else {}

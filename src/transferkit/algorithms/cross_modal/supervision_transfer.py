@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...core.base import ESTIMATOR
@@ -49,7 +49,7 @@ class SupervisionTransfer(HeterogeneousTransfer):
         all steps before the last. One that is fitted is used as it is, another is fitted to the source first. None is the
         source's columns, standardised.
     student : regressor of several outputs, default=None
-        Learns these features from target rows. None is ridge regression.
+        Learns these features from target rows. None is ridge regression on standardised columns.
     estimator : estimator, default=None
         What decides on the features: fitted on the teacher's of the source, and on the student's of known target rows. None
         is logistic regression.
@@ -70,8 +70,8 @@ class SupervisionTransfer(HeterogeneousTransfer):
     Notes
     -----
     With the teacher's features ``phi`` it minimises ``sum_i ||student(x_i) - phi(x'_i)||^2`` over pairs (x_i of the target,
-    x'_i of the source), the objective of the paper, whose function f is the same squared distance; no label of a pair is
-    needed. What was learned on the teacher's features then works on the student's, without a label of the target; where some
+    x'_i of the source), the objective of the paper, whose function f is the same squared distance; it looks at no label of a
+    pair. What was learned on the teacher's features then works on the student's, without a label of the target; where some
     are known, they join in, as the paper's fine-tuning does. In the paper both are convolutional networks, images with and
     without depth; here they are any estimators.
 
@@ -115,7 +115,8 @@ class SupervisionTransfer(HeterogeneousTransfer):
         features = self._map(data.Xs, "source")
         rows, taught = lessons(data, features)
         self.n_lessons_ = len(rows)
-        self.student_ = (Ridge() if self.student is None else clone(self.student)).fit(data.Xt[rows], taught)
+        plain = make_pipeline(StandardScaler(), Ridge())
+        self.student_ = (plain if self.student is None else clone(self.student)).fit(data.Xt[rows], taught)
         return features
 
     def _map(self, X: Array, domain: str) -> Array:

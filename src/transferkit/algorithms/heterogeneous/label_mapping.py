@@ -156,7 +156,7 @@ class LabelMapping(BaseEstimator):
         self.source_classes_ = np.asarray(data.classes)
         inner = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
         self.source_estimator_ = clone(inner).fit(data.Xs, data.ys)
-        self.classes_ = _classes(labels, self.mapping)
+        self.classes_ = _classes(labels, self.mapping or {})
         if len(self.classes_) < 2:
             raise DomainError(f"LabelMapping.fit: target must have two classes or more. Got {self.classes_.tolist()}.")
         known = target.mask
@@ -211,12 +211,22 @@ class LabelMapping(BaseEstimator):
         return transfer_tags(super().__sklearn_tags__(), None)
 
 
-def _classes(labels: Array, mapping: Any) -> Array:
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+
+
+def _classes(labels: Array, mapping: Mapping[Any, Any]) -> Array:
     """Target classes: those of the known labels, and those that a mapping names."""
-    named = [t for value in (mapping or {}).values() for t in (value if isinstance(value, (list, tuple)) else [value])]
-    return np.unique(
-        np.concatenate([labels, np.asarray(named)]) if len(labels) and named else np.asarray(named or labels)
-    )
+    found = [*labels.tolist(), *(t for value in mapping.values() for t in _listed(value))]
+    text = isinstance(next(iter(found), None), str)
+    for c in found:
+        whole = isinstance(c, (int, np.integer)) or (isinstance(c, float) and c.is_integer())
+        if not (isinstance(c, str) if text else whole):
+            raise DomainError(
+                "LabelMapping.fit: target.y and mapping must name target classes, all by text or all by whole numbers."
+                f" Got {c!r}."
+            )
+    return np.unique(found)
 
 
 def _given(mapping: Mapping[Any, Any], source: Array, target: Array) -> Array:
@@ -228,7 +238,7 @@ def _given(mapping: Mapping[Any, Any], source: Array, target: Array) -> Array:
         )
     found = np.zeros((len(source), len(target)))
     for s, value in mapping.items():
-        found[source.tolist().index(s)] = np.isin(target, value if isinstance(value, (list, tuple)) else [value])
+        found[source.tolist().index(s)] = np.isin(target, _listed(value))
     return np.asarray(found / np.maximum(found.sum(axis=0), 1))
 
 

@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.base import ESTIMATOR
-from ...core.constraints import Either, Fulfils, Interval, Nothing
-from ...core.errors import DomainError
-from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer
+from ...core.constraints import Either, Interval, Nothing
+from ...core.heterogeneous import COLUMN_PAIRS, HeterogeneousData, HeterogeneousTransfer, shared_columns
 from ...core.protocols import Array
 
 CARD = {
@@ -26,10 +25,6 @@ CARD = {
 }
 
 __all__ = ["DSFT"]
-_SHARED = Fulfils(
-    "be pairs of whole numbers from 0 on, a column of the source and a column of the target each",
-    lambda v: np.ndim(v) == 2 and np.shape(v)[1] == 2 and np.asarray(v).dtype.kind in "iu" and np.asarray(v).min() >= 0,
-)
 
 
 class DSFT(HeterogeneousTransfer):
@@ -99,7 +94,7 @@ class DSFT(HeterogeneousTransfer):
     """
 
     _constraints: ClassVar = {
-        "shared": Either(Nothing(), _SHARED),
+        "shared": Either(Nothing(), COLUMN_PAIRS),
         "mean_weight": Interval(float, 0),
         "reg": Interval(float, 0, closed="neither"),
         "estimator": ESTIMATOR,
@@ -118,7 +113,7 @@ class DSFT(HeterogeneousTransfer):
 
     def _fit_map(self, data: HeterogeneousData) -> Array:  # type: ignore[override]
         Xs, Xt = (np.asarray(X, dtype=np.float64) for X in (data.Xs, data.Xt))
-        self.shared_ = self._find_shared(Xs.shape[1], Xt.shape[1])
+        self.shared_ = shared_columns(self, Xs.shape[1], Xt.shape[1])
         self.own_ = {
             "source": np.setdiff1d(np.arange(Xs.shape[1]), self.shared_[:, 0]),
             "target": np.setdiff1d(np.arange(Xt.shape[1]), self.shared_[:, 1]),
@@ -131,32 +126,6 @@ class DSFT(HeterogeneousTransfer):
             for side, other, X in (("source", "target", Xs), ("target", "source", Xt))
         }
         return self._map(Xs, "source")
-
-    def _find_shared(self, d_source: int, d_target: int) -> Array:
-        if self.shared is not None:
-            found = np.asarray(self.shared)
-            if (found >= [d_source, d_target]).any() or any(len(np.unique(c)) < len(c) for c in found.T):
-                raise DomainError(
-                    f"DSFT.fit: X and target.X must have the columns of shared, each once. They have {d_source} and {d_target}"
-                    f" columns. Got numbers up to {found.max(axis=0).tolist()}."
-                )
-            return found
-        names = [list(getattr(self, f"feature_names_{side}_", ())) for side in ("source", "in")]
-        if all(names):
-            place = {name: k for k, name in enumerate(names[1])}
-            found = np.array([(k, place[name]) for k, name in enumerate(names[0]) if name in place], dtype=np.int64)
-            if not len(found):
-                raise DomainError(
-                    f"DSFT.fit: target.X must share columns with X. The source has {', '.join(names[0][:8])}; got"
-                    f" {', '.join(names[1][:8])}."
-                )
-            return found
-        if d_source != d_target:
-            raise DomainError(
-                "DSFT.fit: target.X must be a data frame like X, so that shared columns are found by name, or shared must name"
-                f" them. Got arrays of {d_source} and {d_target} columns."
-            )
-        return np.column_stack([np.arange(d_source)] * 2)
 
     def _shared_part(self, X: Array, domain: str) -> Array:
         mean, scale = self.shared_scale_

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
@@ -20,8 +18,7 @@ from ...ops.nn.discriminator import Discriminator, domain_loss
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 from ...ops.nn.propagate import propagate
 from ...ops.nn.two_view_network import TwoViewNetwork
-from ...ops.random_walks import positive_information
-from ...ops.transitions import k_step_transitions
+from ...ops.transitions import near_nodes
 
 CARD = {
     "class": "ACDNE",
@@ -170,11 +167,7 @@ class ACDNE(GraphAdaptation):
         return TwoViewNetwork(n_features, labels.n_outputs, self.hidden, self.wide, self.dropout)
 
     def _links(self, adjacency: Any, domain: str) -> Mapping[str, Links]:
-        near = positive_information(k_step_transitions(adjacency, self.n_steps))
-        total = np.asarray(near.sum(axis=1)).ravel()
-        scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
-        matrix = sparse.csr_matrix(sparse.diags(scale) @ near, dtype=np.float32)
-        return {"near": Links(matrix, np.zeros(len(total), dtype=np.float32))}
+        return {"near": near_nodes(adjacency, self.n_steps)}
 
     def _objective(self, fit: GraphFit) -> GraphAlignment:  # type: ignore[override]
         term = _Term(self.hidden, self.critic, self.trade_off, self.pair_weight)

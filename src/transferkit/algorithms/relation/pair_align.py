@@ -138,7 +138,7 @@ class PairAlign(GraphAdaptation):
         "conv": Options("gcn", "sage"),
         **GRAPH_RULES,
     }
-    _test_params: ClassVar = {"n_layers": 2, "every": 5}
+    _test_params: ClassVar = {"conv": "gcn", "n_layers": 2, "dropout": 0.1, "every": 5}
     _settings: ClassVar = {
         "n_epochs": 400, "lr": 3e-3, "optimizer": "adam", "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0,
     }  # fmt: skip

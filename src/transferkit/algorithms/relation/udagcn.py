@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from ...core.constraints import Interval
 from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphJoint
+from ...engine.graph_adversary import GraphAdversary
 from ...engine.labels import Labels
 from ...engine.training import Training
 from ...ops.graphs import Links, convolution
 from ...ops.nn.dual_graph_network import DualGraphNetwork
-from ...ops.nn.entropy import mean_entropy
-from ...ops.nn.grad_reverse import grad_reverse
 from ...ops.random_walks import positive_information, walk_counts
 
 CARD = {
@@ -172,27 +167,6 @@ class UDAGCN(GraphAdaptation):
     def _network(self, n_features: int, labels: Labels) -> DualGraphNetwork:  # type: ignore[override]
         return DualGraphNetwork(n_features, labels.n_outputs, self.hidden, self.n_layers, self.dropout)
 
-    def _term(self, fit: GraphFit) -> _Adversary:
+    def _term(self, fit: GraphFit) -> GraphAdversary:
         several = fit.labels.kind == "multilabel"
-        return _Adversary(self.hidden, self.critic, self.dropout, self.reversal, self.entropy, several)
-
-
-class _Adversary(nn.Module):
-    """The critic on reversed features of both domains, and the entropy of the target's predictions."""
-
-    def __init__(self, width: int, hidden: int, dropout: float, reversal: float, entropy: float, several: bool) -> None:
-        super().__init__()
-        self.critic = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1))
-        self.reversal, self.entropy, self.several = reversal, entropy, several
-
-    def forward(self, joint: GraphJoint, progress: float) -> Mapping[str, Tensor]:
-        weight = min(progress, self.reversal)
-        logits = self.critic(grad_reverse(joint.z, weight))[:, 0].float()
-        rule = functional.binary_cross_entropy_with_logits
-        ones = torch.ones_like(logits)
-        domain = rule(logits[: joint.n], ones[: joint.n]) + rule(logits[joint.n :], 0 * ones[joint.n :])
-        outputs = joint.target.outputs
-        if self.several:  # each label by itself: yes or no
-            outputs = torch.stack([outputs.flatten(), torch.zeros_like(outputs).flatten()], dim=1)
-        entropy = mean_entropy(outputs)
-        return {"loss": domain + progress * self.entropy * entropy, "domain": domain, "entropy": entropy}
+        return GraphAdversary(self.hidden, self.critic, self.dropout, self.reversal, self.entropy, several)

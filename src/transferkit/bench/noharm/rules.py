@@ -19,7 +19,7 @@ SIMILAR = 0.2  # total variation up to which class shares count as similar
 LEVEL = 0.05  # of the sign test on a few labels
 HARM = 0.01
 MOST_HARMED = 0.01  # share of the tasks that limits may harm where they are derived
-KEPT = 0.9  # of the largest gain: the strictest limits that keep it are taken
+KEPT = 0.8  # of the largest gain: the strictest limits that keep it are taken
 
 # What is derived; all else of `Limits` stands as argued there.
 GRIDS: Mapping[str, Mapping[str, Sequence[float]]] = {
@@ -52,7 +52,7 @@ def nested(
     """Gains where each group of data is judged with limits that were derived from the other groups alone.
 
     Of all limits on the grid that harm at most 1 % of the other groups' tasks by more than a point, the strictest that keep
-    nine tenths of the largest total gain: limits at the edge of harm do not carry over to new data. Where none keeps to that,
+    four fifths of the largest total gain: limits at the edge of harm do not carry over to new data. Where none keeps to that,
     the rule keeps source-only.
     """
     grid = GRIDS[mode]

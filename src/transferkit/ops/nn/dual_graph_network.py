@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .graph_layers import GraphLayer, Stage
+from .graph_layers import GraphLayer, Stage, attend
 from .graph_network import GraphChain
 from .propagate import GraphBatch, propagate
 
@@ -69,5 +69,4 @@ class DualGraphNetwork(GraphChain):
         return torch.cat([layer.finish(propagate(batch.links[name], z)) for name, z in views], dim=1)
 
     def _join(self, h: Tensor, batch: GraphBatch) -> Tensor:
-        views = torch.stack(h.chunk(2, dim=1), dim=1)
-        return (views * self.ask(views).softmax(dim=1)).sum(dim=1)
+        return attend(self.ask, h.chunk(2, dim=1))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from .propagate import GraphBatch, SparseMatrix, propagate, times
 
-__all__ = ["CONVOLUTIONS", "LINKS_OF", "GraphLayer", "Stage", "entries", "pass_on"]
+__all__ = ["CONVOLUTIONS", "LINKS_OF", "GraphLayer", "Stage", "attend", "entries", "pass_on"]
 
 # By name of the layer, the links that it multiplies with: those of `transferkit.ops.graphs`.
 LINKS_OF = {"gcn": "gcn", "sage": "mean", "gat": "gcn", "mlp": ""}
@@ -41,6 +41,13 @@ class Stage:
 def pass_on(links: str, h: Any, batch: GraphBatch) -> Tensor:
     """Features multiplied with links of that name once."""
     return propagate(batch.links[links], h)
+
+
+def attend(ask: nn.Module, views: Sequence[Tensor]) -> Tensor:
+    """The mean of several features of each node, weighted by a softmax over what `ask` makes of each (one number a row)."""
+    stacked = torch.stack(list(views), dim=1)
+    found: Tensor = (stacked * ask(stacked).softmax(dim=1)).sum(dim=1)
+    return found
 
 
 class GraphLayer(nn.Module):

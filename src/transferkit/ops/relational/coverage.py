@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -198,8 +199,7 @@ class Grounder:
             part = np.cumsum(index.counts[groups]) // self.max_groundings
             cuts = [0, *(np.flatnonzero(np.diff(part)) + 1), len(part)]
             pieces = [
-                self._live(self._join(bindings.between(a, b), literal, live), live, sizes)
-                for a, b in zip(cuts, cuts[1:])
+                self._live(self._join(bindings.between(a, b), literal, live), live, sizes) for a, b in pairwise(cuts)
             ]
             bindings = pieces[0] if len(pieces) == 1 else self._live(_stacked(pieces), live, sizes)
         return np.unique(bindings.example[self._matches(bindings, conjunction[-1])])

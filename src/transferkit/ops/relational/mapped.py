@@ -144,7 +144,8 @@ class MappedTransfer(RelationalTransfer):
         name = rows.predicate.name
         if self.source_modes is None:
             return default_modes(rows.facts.schema, {name})
-        return [mode for mode in parse_modes(self.source_modes, rows.facts.schema) if mode.predicate != name]
+        what = f"{type(self).__name__}.fit: source_modes"
+        return [mode for mode in parse_modes(self.source_modes, rows.facts.schema, what) if mode.predicate != name]
 
     @property
     def mapping_(self) -> list[str]:

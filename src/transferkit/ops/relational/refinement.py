@@ -36,8 +36,8 @@ def default_modes(schema: Mapping[str, Predicate], without: Iterable[str] = ()) 
     return [Mode(name, signs) for name in names for signs in product("+-", repeat=schema[name].arity) if "+" in signs]
 
 
-def parse_modes(texts: Sequence[str], schema: Mapping[str, Predicate], here: str = "parse_modes") -> list[Mode]:
-    """Modes as BoostSRL writes them: ``"movie(-movie, +person)"``; `here` is how messages begin.
+def parse_modes(texts: Sequence[str], schema: Mapping[str, Predicate], what: str = "parse_modes: modes") -> list[Mode]:
+    """Modes as BoostSRL writes them: ``"movie(-movie, +person)"``; `what` is how messages begin.
 
     Raises
     ------
@@ -50,11 +50,11 @@ def parse_modes(texts: Sequence[str], schema: Mapping[str, Predicate], here: str
         places = [p.strip() for p in match.group(2).split(",")] if match else []
         signs = tuple(p[:1] for p in places)
         if match is None or not set(signs) <= {"+", "-", "#"}:
-            raise ParamError(f"{here}: modes must look like 'movie(-movie, +person)'. Got {text!r}.")
+            raise ParamError(f"{what} must look like 'movie(-movie, +person)'. Got {text!r}.")
         predicate = schema.get(match.group(1))
         if predicate is None or tuple(p[1:].strip() for p in places) != predicate.types:
             known = ", ".join(str(p) for p in schema.values())
-            raise ParamError(f"{here}: modes must name predicates and types of {known}. Got {text!r}.")
+            raise ParamError(f"{what} must name predicates and types of {known}. Got {text!r}.")
         found.append(Mode(predicate.name, signs))
     return sorted(set(found), key=lambda m: (m.predicate, m.signs))
 

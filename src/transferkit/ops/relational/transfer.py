@@ -236,7 +236,7 @@ class RelationalTransfer(ClassifierMixin, BaseEstimator, ABC):
         """The modes that were asked for, or all; never one of the predicate that is learned."""
         here, own = f"{type(self).__name__}.fit", rows.predicate
         if self.modes is not None:
-            found = [m for m in parse_modes(self.modes, rows.facts.schema, here) if m.predicate != own.name]
+            found = [m for m in parse_modes(self.modes, rows.facts.schema, f"{here}: modes") if m.predicate != own.name]
             if not found:
                 raise ParamError(f"{here}: modes must allow a predicate other than {own.name}. Got {list(self.modes)}.")
             return found

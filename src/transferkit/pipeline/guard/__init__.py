@@ -13,11 +13,13 @@ import numpy as np
 from ... import catalogue
 from ...core.errors import ParamError
 from ..define import TransferTask
+from ..graph_methods import graph_proposal
 from ..prepare import Prepared
 from ..spaces import proposal_of
 from ..train import Trained
 from .choice import Choice
 from .classes import by_evidence
+from .graphs import by_graph
 from .labels import check_labels, label_sheet, merge_labels, settle, write_labels
 from .relation import by_relation
 from .selector import by_labels, by_selector
@@ -42,6 +44,10 @@ def check_assumption(task: TransferTask, prepared: Prepared) -> None:
     name = "assume" if task.target_shares is None else "target_shares"
     if task.mode == "nothing":
         return
+    if prepared.edges is not None:
+        raise ParamError(
+            f"run: {name} must be left out where the domains are graphs, on which labels of the target decide. Got {task.mode!r}."
+        )
     if prepared.kind == "regression":
         raise ParamError(f"run: {name} must be left out of a regression, which has no class shares. Got {task.mode!r}.")
     if prepared.target.mask.any():
@@ -56,8 +62,11 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task
     """The winner among the fitted candidates; source-only stays unless the evidence is against it.
 
     Where the task names one method, that method's first setting is the proposal; else, with labels, pooling, and without
-    labels the vote of all candidates. Between feature spaces the target's labels alone stand for source-only.
+    labels the vote of all candidates. Between feature spaces the target's labels alone stand for source-only. Between graphs
+    nothing but target labels decides.
     """
+    if prepared.edges is not None:
+        return by_graph(trained, anchor, prepared, task.seed, graph_proposal(task))
     if prepared.source_names is not None:
         return by_relation(trained, anchor, prepared, task.seed, proposal_of(prepared, task))
     one = task.methods is not None and len(task.methods) == 1

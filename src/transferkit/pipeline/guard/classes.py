@@ -20,7 +20,7 @@ from ..train import Trained
 from .choice import Choice, ensemble, facts_of_choice
 from .consensus import Proposal
 from .decide import LIMITS, Decision, Mode, decide
-from .disputed import disputed_facts, level_of
+from .disputed import disputed_facts, level_of, readings_of
 from .expected import ANCHOR, VOTE, expectation_features
 from .measure import Ballots, Evidence, look, measure
 
@@ -171,11 +171,17 @@ def _readings(e: Evidence, decision: Decision, mode: Mode) -> list[dict[str, str
                 "do": "Keep source-only.",
             },
         ]
+    if mode == "same-priors":
+        return readings_of(
+            round(e.disputed * e.n_target), "The rows differ in a way that says nothing about the classes."
+        )
     return [
         {
             "assumption": "The classes are about as common in the target as in the source.",
             "then": f"Source-only is wrong on at least {100 * e.surplus:.0f} % of the rows, and the vote is the better model.",
-            "do": "Run again with --assume same-priors.",
+            "do": "Run again with --assume same-priors."
+            if e.n_classes > 2
+            else "Label rows of label_next.csv, from the top: transferkit run --resume RUN --labels label_next.csv.",
         },
         {
             "assumption": "The classes became as much rarer or commoner as source-only says.",

@@ -11,7 +11,7 @@ from ...ops.paired_test import labels_needed, rows_to_label
 from ..prepare import Prepared
 from ..strict_json import plain
 
-__all__ = ["disputed_facts", "level_of", "rows_to_ask"]
+__all__ = ["FEW_LABELS", "disputed_facts", "level_of", "readings_of", "rows_to_ask"]
 
 MOST_ASKED = 40
 FEW_LABELS = "few labels"  # the mode in which labels are learned from, too
@@ -59,6 +59,23 @@ def disputed_facts(
             "label_next": rows_to_ask(before, after, classes, prepared, seed),
         }
     )
+
+
+def readings_of(n: int, otherwise: str) -> list[dict[str, str]]:
+    """What either outcome of labels for the n rows in dispute would mean; `otherwise` is why the proposal could be the worse."""
+    rows = f"the {n} rows on which they differ"
+    return [
+        {
+            "assumption": f"The proposal is right more often than source-only on {rows}.",
+            "then": "It is the better model for the target.",
+            "do": "Label rows of label_next.csv, from the top: transferkit run --resume RUN --labels label_next.csv.",
+        },
+        {
+            "assumption": f"Source-only is right as often, or more often, on {rows}.",
+            "then": otherwise,
+            "do": "Keep source-only.",
+        },
+    ]
 
 
 def rows_to_ask(

@@ -12,12 +12,13 @@ from ...ops.candidates import class_probabilities
 from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice, facts_of_choice
-from .disputed import FEW_LABELS, disputed_facts, level_of
+from .disputed import FEW_LABELS, disputed_facts, level_of, readings_of
 
 __all__ = ["by_labels", "by_selector"]
 
 REGRESSION = "regression_guard"
 WITH_LABELS = "paired_shots"
+ASTRAY = "The few labels that the proposal has learned from led it astray."
 
 
 def by_selector(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int) -> Choice:
@@ -50,25 +51,8 @@ def by_labels(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, s
     checks, passed = selector.explain(named[0].model, prepared.source, prepared.target), evidence[proposal] > 0
     asks = not passed and disputed["n"] > 0 and (len(classes) == 2 or (checks[0]["value"] or 0) > 0)
     state = "adapt" if passed else "ambiguous" if asks else "keep"
-    more = {"state": state, "disputed": disputed, "readings": _readings(disputed) if asks else []}
+    more = {"state": state, "disputed": disputed, "readings": readings_of(disputed["n"], ASTRAY) if asks else []}
     return _chosen(WITH_LABELS, named[0], anchor, passed, checks, evidence, **more)
-
-
-def _readings(disputed: dict[str, Any]) -> list[dict[str, str]]:
-    """What either outcome of more labels would mean."""
-    rows = f"the {disputed['n']} rows on which they differ"
-    return [
-        {
-            "assumption": f"The proposal is right more often than source-only on {rows}.",
-            "then": "It is the better model for the target.",
-            "do": "Label rows of label_next.csv, from the top: transferkit run --resume RUN --labels label_next.csv.",
-        },
-        {
-            "assumption": f"Source-only is right as often, or more often, on {rows}.",
-            "then": "The few labels that the proposal has learned from led it astray.",
-            "do": "Keep source-only.",
-        },
-    ]
 
 
 def _judge(
