@@ -18,8 +18,9 @@ after the plain columns were seen to fail.
 
 Zero-shot: PACS photos as features of MobileNetV2, names of the seven classes as MiniLM embeddings; each two classes in turn have no
 row (21 splits), half of the photos to learn from, half to judge on; columns are standardised over all of them. "unseen only" tells
-the two apart (chance 50); "generalised" chooses among all seven, accuracies of a class averaged, with the harmonic mean. Calibrations were chosen before any number was
-seen: 0, and a quarter of the distance between what the scores aim at (0.5 of 2) or the margin (0.1).
+the two apart (chance 50); "generalised" chooses among all seven, accuracies of a class averaged, with the harmonic mean.
+Calibrations were chosen before any number was seen: 0, and a quarter of the distance between what the scores aim at (0.5 of 2) or
+the margin (0.1).
 
 Methods have their defaults. Goes to benchmarks/results/cross_modal.json after each part. Needs the folder that TRANSFERKIT_DATA
 names.

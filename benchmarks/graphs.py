@@ -63,6 +63,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "dane": {"params": {"n_layers": 3, "dropout": 0.1, "supervised": True}, "training": adam(200, 1e-3, 0.0)},
     "grade": {"params": {"n_layers": 5, "dropout": 0.5, "trade_off": 0.002}, "training": adam(200, 1e-3, 1e-3)},
+    "pair_align": {
+        "params": {"n_layers": 2, "dropout": 0.0, "edge_penalty": 3.0, "class_penalty": 0.01},
+        "training": adam(200, 1e-3, 3e-3),
+    },
     "strurw": {"params": {"n_layers": 2, "dropout": 0.2, "kept": 0.8}, "training": adam(200, 3e-3, 1e-2)},
     "udagcn": {"params": {"n_layers": 2, "dropout": 0.4}, "training": adam(400, 1e-4, 1e-3)},
 }

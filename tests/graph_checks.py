@@ -26,7 +26,7 @@ from transferkit.catalogue import Card
 from transferkit.core import protocols
 
 SEEDS = range(2)
-_LONG = 30  # epochs after which a tiny network has learned what there is
+_LONG = 40  # epochs after which a tiny network has learned what there is
 
 
 def training(**params: Any) -> Any:

@@ -29,6 +29,7 @@ _HOMES = {
     "load": "store",
     "load_backbone": "engine.backbones",
     "distil": "core.distil",
+    "match_graphs": "core.graph_matching",
     "read": "data.readers",
     "read_splits": "data.readers",
     "relation_test": "core.relation_test",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from transferkit import Domain, DomainError
+from transferkit import Domain, DomainError, SimplifiedGraphConvolution
 from transferkit.core.graphs import TargetGraph, as_adjacency, check_graph, rows_and_graph
 
 
@@ -71,3 +71,17 @@ def test_the_targets_edges_are_remembered_for_its_own_rows():
             rows_and_graph(est, rows, None, "predict")
     with pytest.raises(DomainError, match="edges must be given"):
         rows_and_graph(est, X, None, "transform", target=False)
+
+
+def test_tables_of_labels_may_be_sparse_and_rows_of_other_lengths_are_named():
+    X, edges, table = np.eye(4), [[0, 1], [1, 2]], np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
+    target = Domain(X, edges=edges)
+    models = [SimplifiedGraphConvolution().fit(X, y, target=target, edges=edges) for y in (table, sparse.csr_matrix(table))]
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
+    with pytest.raises(DomainError, match=r"^SimplifiedGraphConvolution\.fit: .*y must"):
+        SimplifiedGraphConvolution().fit(X, [[1], [1, 2], [0], [0]], target=target, edges=edges)
+
+
+def test_a_dense_adjacency_is_told_what_to_do():
+    with pytest.raises(DomainError, match=r"edges must have shape .*csr_matrix of it\.$"):
+        as_adjacency("edges", np.ones((4, 4)), 4)

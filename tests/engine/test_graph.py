@@ -71,3 +71,16 @@ def test_rows_of_nodes():
         len({rows.digest(), rows.take(np.array([0])).digest(), other.digest(), NodeRows(graph, rows.nodes).digest()})
         == 4
     )
+
+
+def test_arrays_that_cannot_be_written_are_copied():
+    """As those of a memory map: torch has a warning for them."""
+    X = np.ones((50, 6), dtype=np.float32)
+    thin = sparse.csr_matrix(X)
+    for part in (X, thin.data, thin.indices, thin.indptr):
+        part.setflags(write=False)
+    for given in (X, thin):
+        batch = Graph(given, made().links).whole(CPU)
+        found = batch.x if given is X else batch.x.rows.to_dense()
+        torch.testing.assert_close(found, torch.ones(50, 6))
+    assert Graph(X, {}).X.flags.writeable

@@ -19,7 +19,7 @@ def test_profiles_by_hand():
     found = role_profiles(stars(), 2)
     one, four = np.log(2), np.log(5)
     np.testing.assert_allclose(found[0], [four, *[one, one, one, one, four], *[one] * 5])
-    np.testing.assert_allclose(found[1], [one, *[four] * 5, *[one, one, one, one, four]])
+    np.testing.assert_allclose(found[1], [one, *[four] * 5, *[one, one, one, four, four]])
     for k in (4, 5):
         np.testing.assert_array_equal(found[k], found[k - 4])
     np.testing.assert_array_equal(role_profiles(sparse.csr_matrix((3, 3)), 2), np.zeros((3, 11)))

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import minimize
 
-from transferkit.ops.pair_weights import neighbour_ratios, pair_confusions, pair_shares, share_weights
+from transferkit.ops.pair_weights import as_shares, neighbour_ratios, pair_confusions, pair_shares, share_weights
 
 
 def blocks(B, sizes):
@@ -63,6 +63,10 @@ def test_weights_are_the_programs_optimum(penalty):
     assert (found >= 0).all()
     assert share @ found == pytest.approx(1, abs=1e-6)
     assert value(found) <= best.fun * (1 + 1e-5)
+
+
+def test_shares_of_a_table():
+    np.testing.assert_array_equal(as_shares(np.array([[1, 1], [0, 0], [0, 3]])), [[0.5, 0.5], [0, 0], [0, 1]])
 
 
 def test_what_is_not_there_keeps_its_weight():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 from transferkit import Domain, DomainError, ParamError, TransferTask, run
 from transferkit.cli.app import app
+from transferkit.pipeline.define import define
 from transferkit.pipeline.graph_methods import GRAPH_ANCHOR
+from transferkit.pipeline.prepare import prepare
 
 N = 60
 QUICK = ["a2gnn", "simplified_graph_convolution"]
@@ -129,9 +132,32 @@ def test_what_does_not_fit_is_told(tmp_path, more, kind, says):
         run(TransferTask(**given), out=tmp_path / "r")
 
 
+def test_sparse_rows_stay_sparse(tmp_path):
+    """Words of papers: networks take them as they are, and a resumed run knows them again."""
+    domains = [replace(graph(k), X=sparse.csr_matrix(np.maximum(graph(k).X, 0))) for k in range(2)]
+    task = TransferTask(sources=[domains[0]], target=domains[1], epochs=3, methods=["simplified_graph_convolution"])
+    done = run(task, out=tmp_path / "r")
+    assert not done.facts["prepare"]["notes"]
+    again = run(task, out=tmp_path / "r", resume=True)
+    assert again.facts == done.facts
+    assert set(done.model.predict(domains[1].X)) <= {"new", "old"}
+
+
+def test_a_gap_is_one_of_nodes(tmp_path):
+    first, second = (folder(tmp_path / name, graph(k)) for k, name in enumerate("ab"))
+    said = CliRunner().invoke(app, ["gap", first, second, "--label", "age", "--json"])
+    assert said.exit_code == 0, said.output
+    assert "auc" in json.loads(said.stdout)
+    for name, k in (("a", 0), ("b", 1)):
+        g = graph(k, several=True)
+        np.savez(tmp_path / f"{name}.npz", features=g.X, edge_index=g.edges, labels=g.y)
+    said = CliRunner().invoke(app, ["gap", str(tmp_path / "a.npz"), str(tmp_path / "b.npz")])
+    assert "one label each" in str(said.exception)
+
+
 def test_methods_for_tables_still_take_a_graph_as_its_rows(tmp_path):
-    facts = run(quick(methods=["coral"], jobs=1), out=tmp_path / "r").facts
-    assert "way" not in facts["task"]
+    assert prepare(define(quick(methods=["coral"]))).edges is None
+    assert prepare(define(quick(methods=None))).edges is not None
     several = TransferTask(sources=[graph(0, several=True)], target=graph(1, several=True), methods=["coral"])
     with pytest.raises(DomainError, match="must be the nodes of graphs"):
         run(several, out=tmp_path / "s")

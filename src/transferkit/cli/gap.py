@@ -52,6 +52,10 @@ def gap(
 
       transferkit gap photos/ sketches/ --model timm:resnet18
     """
+    from dataclasses import replace
+
+    import numpy as np
+
     from ..data.align import have_other_columns
     from ..pipeline.define import define
     from ..pipeline.gap import gap_profile
@@ -76,7 +80,14 @@ def gap(
             f"{defined.sources[0].name} and {defined.target.name}: domains must have a column in common to be compared. Got columns"
             " of their own; `transferkit run` tries what can tie them."
         )
-    prepared = prepare(defined)
+    if any(np.ndim(d.y) == 2 for d in defined.sources):
+        raise DataError(
+            f"{defined.sources[0].name}: a gap must be between rows of one label each. Got several labels a row; --label names"
+            " another column or variable, where there is one."
+        )
+    # Rows are compared, of graphs their nodes: nothing is said of edges.
+    sources, target = ([replace(d, edges=None) for d in part] for part in (defined.sources, [defined.target]))
+    prepared = prepare(replace(defined, sources=tuple(sources), target=target[0]))
     names = prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None
     found = gap_profile(
         prepared.source,

@@ -23,7 +23,9 @@ SOURCE_PREDICATE = Annotated[
 ]
 SCHEMA = Annotated[
     Path | None,
-    typer.Option("--schema", help='Of facts: a JSON file with the types of arguments, as in {"likes": ["person", "film"]}.'),
+    typer.Option(
+        "--schema", help='Of facts: a JSON file with the types of arguments, as in {"likes": ["person", "film"]}.'
+    ),
 ]
 
 
@@ -44,7 +46,8 @@ def check_facts_asked(
         Values of options that do not go with facts, None or empty where they were not given.
     """
     if target_predicate is None:
-        if any(value is not None for value in only) or any(d.lower().removesuffix(".gz").endswith((".pl", ".pro")) for d in domains):
+        files = [d.lower().removesuffix(".gz") for d in domains]
+        if any(value is not None for value in only) or any(f.endswith((".pl", ".pro")) for f in files):
             raise typer.BadParameter(
                 "must name the relation of first-order facts that is to be learned, as in --target-predicate advisedby",
                 param_hint="--target-predicate",
@@ -67,7 +70,9 @@ def print_relations(facts: dict[str, Any], folder: Path, as_json: bool) -> None:
         scores = row["scores"] or {}
         numbers = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
         said = numbers or ("" if row["status"] == "fitted" else f"{row['status']}: {row['reason']}")
-        console.print(f"{'→' if row['id'] == facts['guard']['winner'] else ' '} {row['class']:<14} {said}", markup=False)
+        console.print(
+            f"{'→' if row['id'] == facts['guard']['winner'] else ' '} {row['class']:<14} {said}", markup=False
+        )
     for match in facts["relation"].get("matches", ()):
         console.print(f"  {match['target'] or 'dropped'} <- {match['source']}", markup=False, soft_wrap=True)
     console.print(facts["verdict"]["sentence"], markup=False)

@@ -61,6 +61,12 @@ class TargetGraph:
         """That of checked rows."""
         return cls(_rows_digest(X), adjacency)
 
+    def holds(self, X: Any, adjacency: Any) -> bool:
+        """Whether checked rows and edges are these."""
+        if X.shape[0] != self.adjacency.shape[0] or (adjacency != self.adjacency).nnz:
+            return False
+        return _rows_digest(X) == self.digest
+
 
 def as_adjacency(here: str, edges: Any, n: int, *, symmetric: bool = False) -> Any:
     """Edges as a matrix.
@@ -126,6 +132,7 @@ def _of_list(here: str, edges: Any, n: int) -> Any:
         raise DomainError(f"{here} must be an array of shape (2, n_edges). Got: {err}") from err
     if array.ndim != 2 or len(array) != 2:
         hint = " Give its transpose." if array.ndim == 2 and array.shape[1] == 2 else ""
+        hint = " Give scipy.sparse.csr_matrix of it." if array.shape == (n, n) else hint
         raise DomainError(f"{here} must have shape (2, n_edges), from and to. Got shape {array.shape}.{hint}")
     if array.size and array.dtype.kind not in "iu":
         raise DomainError(f"{here} must hold whole numbers of nodes. Got dtype {array.dtype}.")
@@ -180,7 +187,7 @@ def check_graph(
     """
     here = f"{type(est).__name__}.fit"
     table = None
-    if y is not None and np.ndim(y) == 2 and np.shape(y)[1] > 1:
+    if _several_columns(y):
         table = _table(f"{here}: y", y)
         y = np.arange(len(table)) % 2  # stands for them where rows are checked
     hidden = target.hide() if table is not None and isinstance(target, Domain) else target
@@ -200,8 +207,16 @@ def check_graph(
     return GraphData(**own, As=As, At=At)
 
 
+def _several_columns(y: Any) -> bool:
+    try:
+        shape = np.shape(y)
+    except ValueError:  # rows of different lengths: what checks rows says so
+        return False
+    return len(shape) == 2 and shape[1] > 1
+
+
 def _table(here: str, y: Any) -> Array:
-    values = np.asarray(y)
+    values = np.asarray(y.toarray() if sparse.issparse(y) else y)
     if values.ndim != 2 or values.dtype.kind not in "fiub" or not np.isin(values, (0, 1)).all():
         raise DomainError(f"{here} must be a table of 0 and 1 for several labels. Got shape {values.shape}.")
     return values.astype(np.int64)

@@ -125,7 +125,7 @@ def read_edges(
     return collector.records()
 
 
-def _table_rows(table: Any, name: str, types: Sequence[str] | None) -> Iterable[Sequence[Any]]:
+def _table_rows(table: Any, name: str, types: Sequence[str] | None) -> Iterable[Any]:
     frame = hasattr(table, "itertuples") or hasattr(table, "iter_rows")
     if isinstance(table, (str, bytes, Mapping)) or not (frame or isinstance(table, Iterable)):
         raise DataError(f"table {name}: it must be a pandas or polars frame, or rows. Got {type(table).__name__}.")

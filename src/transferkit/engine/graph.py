@@ -39,7 +39,7 @@ class Graph:
 
     def __init__(self, X: Any, links: Mapping[str, Links], domain: str = "target") -> None:
         is_sparse = sparse.issparse(X)
-        self.X = sparse.csr_matrix(X, dtype=np.float32) if is_sparse else np.ascontiguousarray(X, dtype=np.float32)
+        self.X = sparse.csr_matrix(X, dtype=np.float32) if is_sparse else np.require(X, np.float32, "CW")
         self.links, self.domain = dict(links), domain
         self._whole: tuple[torch.device, GraphBatch] | None = None
 

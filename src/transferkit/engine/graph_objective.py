@@ -126,10 +126,14 @@ class GraphObjective(Objective):
         return Nodes(every[-1][at], self.network.head(every[-1], batch)[at], y, nodes, batch, at, every)
 
     def task(self, nodes: Nodes) -> Tensor:
-        """The mean loss of nodes with labels: cross-entropy; or binary ones, summed over the labels as AdaGCN's authors have it."""
+        """The mean loss of nodes with labels."""
         assert nodes.y is not None
+        return self.loss_of(nodes.outputs, nodes.y)
+
+    def loss_of(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Mean cross-entropy over nodes; or binary ones, summed over the labels as AdaGCN's authors have it."""
         labels = self.labels.n_outputs if self.labels.kind == "multilabel" else 1
-        return labels * self.labels.loss(nodes.outputs, nodes.y)
+        return labels * self.labels.loss(outputs, y)
 
     def steps(self) -> Sequence[Step]:
         return [Step("train", self._loss, list(self.parameters()))]

@@ -133,7 +133,7 @@ class GraphSourceFree(GraphAdaptation):
     def _links(self, adjacency: Any, domain: str) -> Mapping[str, Links]:
         return _links_of(self.network_, adjacency)  # type: ignore[arg-type]
 
-    def _all_streams(self, fit: Fit) -> Mapping[str, NodeRows]:  # type: ignore[override]
+    def _all_streams(self, fit: Fit) -> Mapping[str, NodeRows]:
         return {"target": fit.rows}  # type: ignore[dict-item]
 
     def _scores(self, fit: GraphTargetFit) -> tuple[dict[str, float], Array]:  # type: ignore[override]

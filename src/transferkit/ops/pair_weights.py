@@ -10,9 +10,15 @@ from scipy.optimize import nnls
 
 from ..core.protocols import Array
 
-__all__ = ["neighbour_ratios", "pair_confusions", "pair_shares", "share_weights"]
+__all__ = ["as_shares", "neighbour_ratios", "pair_confusions", "pair_shares", "share_weights"]
 
 _HEAVY = 1e4
+
+
+def as_shares(table: Array) -> Array:
+    """Rows of a non-negative table made to sum to 1, where they are not all 0."""
+    total = table.sum(axis=1, keepdims=True)
+    return np.divide(table, total, out=np.zeros(table.shape), where=total > 0)
 
 
 def pair_shares(P: Array, adjacency: Any) -> Array:

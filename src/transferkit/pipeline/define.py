@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import DataError, DomainError, ParamError, TransferWarning
 from ..core.protocols import Domain
+from ..core.relational import RelationalRows
 from ..core.validation import Task
 from ..data import named, readers
 from ..data.samples import Samples
@@ -70,6 +71,12 @@ def define(task: TransferTask) -> Defined:
     notes = tuple(_without_folders(str(w.message), task) for w in caught if issubclass(w.category, TransferWarning))
     for w in caught:
         warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    for domain in (*sources, target):
+        if isinstance(domain.X, RelationalRows):
+            raise DomainError(
+                f"{domain.name}: first-order facts must come with the relation to learn: --target-predicate NAME (and"
+                " --source-predicate NAME), as in --target-predicate advisedby. Got none."
+            )
     for domain in sources or (target,):
         if not domain.mask.any():
             what = "source" if sources else "target of a model"

@@ -136,7 +136,8 @@ def score_held_back(
 ) -> dict[str, tuple[float, tuple[float, float]]]:
     """Score of every candidate on the held-back labels with a 95 % interval: by id, (score, (low, high)).
 
-    Accuracy has Wilson's interval, R^2 and micro-F1 (of several labels a row) a bootstrap over the rows. Values that are all the same have no R^2: empty then.
+    Accuracy has Wilson's interval, R^2 and micro-F1 (of several labels a row) a bootstrap over the rows. Values that are all
+    the same have no R^2: empty then.
     """
     found = {
         name: score_interval(held_back.y, predicted[held_back.rows], prepared.outcome, seed)

@@ -38,7 +38,9 @@ def read_schema(path: Path | str | None) -> dict[str, tuple[str, ...]] | None:
         isinstance(types, list) and types and all(isinstance(t, str) for t in types) for types in content.values()
     )
     if not fits:
-        raise DataError(f'{path}: the schema must map predicates to their types, as in {{"likes": ["person", "film"]}}.')
+        raise DataError(
+            f'{path}: the schema must map predicates to their types, as in {{"likes": ["person", "film"]}}.'
+        )
     return {name: tuple(types) for name, types in content.items()}
 
 

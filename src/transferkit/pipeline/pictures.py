@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.decomposition import PCA
 
 from ..core.compose import TransferPipeline
@@ -15,8 +16,8 @@ from ..core.protocols import Array
 from ..data.samples import Samples
 from .define import Defined
 from .evaluate import Evaluated
-from .prepare import Prepared
 from .graph_methods import GRAPH_ANCHOR
+from .prepare import Prepared
 from .select import NETWORK_ANCHOR
 from .train import Trained
 
@@ -45,8 +46,8 @@ def embedding(prepared: Prepared, evaluated: Evaluated, seed: int, most: int = 5
     """
     rng = np.random.default_rng(seed)
     Xs, Xt = prepared.source.X, prepared.target.X
-    rows_s = np.sort(rng.permutation(len(Xs))[:most])
-    rows_t = np.sort(rng.permutation(len(Xt))[:most])
+    rows_s = np.sort(rng.permutation(Xs.shape[0])[:most])
+    rows_t = np.sort(rng.permutation(Xt.shape[0])[:most])
 
     def seen_by(t: Trained, domain: str, rows: Array) -> Array:
         X = Xs if domain == "source" else Xt
@@ -102,8 +103,9 @@ def _pictured(evaluated: Evaluated) -> Trained | None:
     return max(able, key=lambda t: (first.get(t.candidate.id, 0), evidence[t.candidate.id]), default=None)
 
 
-def flat_picture(Zs: Array, Zt: Array) -> dict[str, Any]:
-    """The first two principal components of the rows of both, scaled to the unit square."""
+def flat_picture(Zs: Any, Zt: Any) -> dict[str, Any]:
+    """The first two principal components of the rows of both, dense or sparse, scaled to the unit square."""
+    Zs, Zt = (Z.toarray() if sparse.issparse(Z) else Z for Z in (Zs, Zt))
     Z = np.vstack([Zs, Zt])
     if not Z.std(axis=0).any():
         return {"source": [[0.0, 0.0]] * len(Zs), "target": [[0.0, 0.0]] * len(Zt)}

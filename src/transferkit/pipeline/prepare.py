@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,27 +24,12 @@ from ..data.encode import TableEncoder
 from ..data.samples import Samples, join_samples
 from .define import Defined
 from .graphs import source_edges
+from .held_back import HeldBack, held_back_sum, plain_labels, split_labels
 from .pairs import read_pairs, untied
 
 __all__ = ["HeldBack", "Prepared", "fingerprint_of", "held_back_sum", "prepare", "sample_names", "short_name"]
 
 WIDE, N_COMPONENTS = 1000, 200
-
-
-@dataclass(frozen=True, eq=False)
-class HeldBack:
-    """Target labels for the final score. Only step 5 gets to see them, after the choice has been made.
-
-    Attributes
-    ----------
-    rows : int array of shape (n_held_back,)
-        Rows of the target.
-    y : array of shape (n_held_back,)
-        Their labels.
-    """
-
-    rows: Array
-    y: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +136,7 @@ def prepare(defined: Defined) -> Prepared:
     sources = [_labelled(d, notes) for d in sources]
     if target.n_samples < 3:
         raise DomainError(f"{target.name}: a target must have at least 3 rows. Got {target.n_samples}.")
-    labels = [_plain(d.y) for d in sources]
+    labels = [plain_labels(d.y) for d in sources]
     for domain, own in zip(sources, labels):
         if (own.dtype.kind in "US") != (labels[0].dtype.kind in "US"):
             raise DomainError(
@@ -188,8 +172,9 @@ def prepare(defined: Defined) -> Prepared:
         if not all(hasattr(d.X, "columns") for d in (sources[0], target)):  # numbers of columns are no names
             source_names, names = [f"source {n}" for n in source_names], [f"target {n}" for n in names]
     else:
-        transformer, names, Zs, Zt = _encode(encoder, Xs, target.X, defined.task.seed, notes)
-    moved, held_back = _split_labels(defined, replace(target, X=Zt), classes, ys, notes)
+        keep = edges is not None  # methods for graphs take sparse rows as they are
+        transformer, names, Zs, Zt = _encode(encoder, Xs, target.X, defined.task.seed, notes, keep_sparse=keep)
+    moved, held_back = split_labels(defined, replace(target, X=Zt), classes, ys, notes)
     groups = np.concatenate([np.full(d.n_samples, d.name) for d in sources])
     return Prepared(
         source=Domain(Zs, ys, name=" + ".join(d.name for d in sources)),
@@ -204,7 +189,7 @@ def prepare(defined: Defined) -> Prepared:
         n_features_in=None if raw else int(target.X.shape[1]),
         # Of raw rows the files count, not the features: those may differ in the last bit with the number of threads.
         fingerprint=fingerprint_of(
-            *([_digests(Xs), _digests(target.X), model["weights"]] if model else [Zs, moved.X]),
+            *([_digests(Xs), _digests(target.X), model["weights"]] if model else [*_parts(Zs), *_parts(moved.X)]),
             ys, groups, moved.known_y, moved.mask, *(() if pairs is None else (pairs,)), *_edge_parts(edges, moved),
         ),
         model=model,
@@ -219,8 +204,12 @@ def _edge_parts(edges: Any, target: Domain) -> list[Array]:
     """What tells two graphs apart."""
     if edges is None:
         return []
-    both = (edges, as_adjacency(f"{target.name}: edges", target.edges, target.n_samples))
-    return [part for A in both for part in (A.indptr, A.indices, A.data)]
+    return [*_parts(edges), *_parts(as_adjacency(f"{target.name}: edges", target.edges, target.n_samples))]
+
+
+def _parts(X: Any) -> list[Any]:
+    """The arrays that rows are made of."""
+    return [X.indptr, X.indices, X.data] if sparse.issparse(X) else [X]
 
 
 def _columns(X: Any) -> list[str]:
@@ -303,12 +292,6 @@ def _labelled(domain: Domain, notes: list[str]) -> Domain:
     return replace(domain.take(domain.mask), known=None)
 
 
-def _plain(y: Any) -> Array:
-    """Labels as a numpy array of numbers or text; objects become text."""
-    values = np.asarray(y)
-    return values.astype(str) if values.dtype == object else values
-
-
 def _concat(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], Samples):
         return join_samples(parts)
@@ -319,10 +302,14 @@ def _concat(parts: Sequence[Any]) -> Any:
     return stack(*parts)
 
 
-def _encode(encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tuple[Pipeline, list[str], Array, Array]:
+def _encode(
+    encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str], keep_sparse: bool = False
+) -> tuple[Pipeline, list[str], Array, Array]:
     names = [str(n) for n in encoder.get_feature_names_out()]
     Zs, Zt = encoder.transform(Xs), encoder.transform(Xt)
     steps: list[tuple[str, Any]] = [("encode", encoder)]
+    if keep_sparse and sparse.issparse(Zs):
+        return Pipeline(steps), names, sparse.csr_matrix(Zs), sparse.csr_matrix(Zt)
     wide = Zs.shape[1] > WIDE
     if sparse.issparse(Zs) or wide:
         k = min(N_COMPONENTS, Zs.shape[1] - 1, Zs.shape[0] + Zt.shape[0] - 1)
@@ -335,76 +322,6 @@ def _encode(encoder: Any, Xs: Any, Xt: Any, seed: int, notes: list[str]) -> tupl
         else:
             Zs, Zt = Zs.toarray(), Zt.toarray()
     return Pipeline(steps), names, np.ascontiguousarray(Zs), np.ascontiguousarray(Zt)
-
-
-def _split_labels(
-    defined: Defined, target: Domain, classes: Array | None, ys: Array, notes: list[str]
-) -> tuple[Domain, HeldBack | None]:
-    """The target as methods may see it, and the labels they may not."""
-    there = target.mask
-    if defined.target_labels == "none" or not there.any():
-        return target.hide(), None
-    y = _as_source(target, there, ys)
-    if classes is not None:
-        unknown = np.setdiff1d(y[there], classes)
-        if len(unknown):
-            raise DomainError(
-                f"{target.name}: target labels must be classes of the source. Got also {unknown[:5].tolist()}."
-            )
-    if defined.target_labels == "test":
-        rows = np.flatnonzero(there)
-        return target.hide(), HeldBack(rows, y[rows])
-    known = _shots(defined, y, there, classes)
-    if not (there & ~known).any():
-        notes.append("All known target labels are used, none is held back: there is no measured score.")
-    held = np.flatnonzero(there & ~known)
-    visible = np.where(known if y.ndim == 1 else known[:, None], y, ys[0])  # a filler, so that the true label is not in the object at all
-    return replace(target, y=visible, known=known), HeldBack(held, y[held]) if len(held) else None
-
-
-def _as_source(target: Domain, there: Array, ys: Array) -> Array:
-    """Target labels in the type of the source's (whole numbers read as floats because some are missing, and the like)."""
-    y = _plain(target.y)
-    if y.shape[1:] != ys.shape[1:]:
-        raise DomainError(
-            f"{target.name}: target labels must be of the source's form ({_form(ys)}). Got {_form(y)}; --label names another"
-            " column or variable."
-        )
-    if y.ndim == 2:
-        return np.asarray(y.astype(ys.dtype))
-    if (y.dtype.kind in "US") != (ys.dtype.kind in "US"):
-        raise DomainError(f"{target.name}: target labels must be of the source's type ({ys.dtype}). Got {y.dtype}.")
-    filled = np.full(len(y), ys[0], dtype=np.result_type(y, ys))
-    filled[there] = y[there]
-    if ys.dtype.kind in "iu" and (filled == filled.astype(ys.dtype)).all():
-        filled = filled.astype(ys.dtype)
-    return filled
-
-
-def _form(y: Array) -> str:
-    return "one a row" if y.ndim == 1 else f"a table of {y.shape[1]} labels"
-
-
-def _shots(defined: Defined, y: Array, there: Array, classes: Array | None) -> Array:
-    """Which target labels are known: all that are there, or `shots` a class drawn by the seed."""
-    shots = defined.task.shots
-    if shots is None:
-        return there
-    rng = np.random.default_rng(defined.task.seed)
-    known = np.zeros(len(y), dtype=bool)
-    if y.ndim == 2:
-        parts = [np.flatnonzero(there & (own == 1)) for own in y.T]
-    else:
-        parts = [np.flatnonzero(there if classes is None else there & (y == c)) for c in ([0] if classes is None else classes)]
-    for rows in parts:
-        known[rng.permutation(rows)[:shots]] = True
-    return known
-
-
-def held_back_sum(held: HeldBack | None) -> str:
-    """SHA-256 of the held-back labels, for a resumed run to see that they are the same; tells nothing of them."""
-    text = "" if held is None else json.dumps([held.rows.tolist(), held.y.tolist()])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint_of(*parts: Any) -> str:

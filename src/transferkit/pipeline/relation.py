@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
 
 from ..core.errors import TransferError
 from ..core.protocols import Array
@@ -12,7 +14,7 @@ from .evaluate import Evaluated
 from .prepare import Prepared
 from .strict_json import plain
 
-__all__ = ["column_ties", "next_between_spaces", "relation_of"]
+__all__ = ["column_ties", "coupled_classes", "next_between_spaces", "relation_of"]
 
 
 def relation_of(prepared: Prepared, evaluated: Evaluated) -> dict[str, Any]:
@@ -33,6 +35,10 @@ def relation_of(prepared: Prepared, evaluated: Evaluated) -> dict[str, Any]:
             )
         except TransferError:  # a method that maps the target's rows only
             columns = []
+    coupling = {}
+    if prepared.classes is not None and prepared.source.y is not None:
+        labels = prepared.target.mask, np.asarray(prepared.target.known_y)
+        coupling = coupled_classes(proposal.model, np.asarray(prepared.source.y), prepared.target.X, *labels)
     return plain(
         {
             "of": proposal.candidate.card.cls,
@@ -41,6 +47,7 @@ def relation_of(prepared: Prepared, evaluated: Evaluated) -> dict[str, Any]:
             "n_pairs": pairs,
             "n_known": int(prepared.target.mask.sum()),
             "columns": columns,
+            **({"coupling": coupling} if coupling else {}),
             **found,
         }
     )
@@ -76,6 +83,28 @@ def column_ties(
         for j in order
         if strength[j] > 0
     ]
+
+
+def coupled_classes(model: Any, ys: Array, Xt: Array, known: Array, yt: Array) -> dict[str, Any]:
+    """Where a coupling of rows sends each source class: groups of target rows (k-means, one a class), and the shares.
+
+    Groups stand in the order of the classes that they get most of. Empty where `model` couples no rows; hidden target labels
+    have no part in it.
+    """
+    plan = getattr(model, "row_plan_", getattr(model, "plan_", None))
+    classes, codes = np.unique(ys, return_inverse=True)
+    if plan is None or plan.shape != (len(ys), len(Xt)) or len(np.unique(Xt, axis=0)) < len(classes):
+        return {}
+    group = KMeans(len(classes), n_init=5, random_state=0).fit_predict(np.asarray(Xt))
+    mass = np.asarray(np.eye(len(classes))[codes].T @ plan @ np.eye(len(classes))[group])
+    shares = mass / np.maximum(mass.sum(axis=1, keepdims=True), 1e-300)
+    order = linear_sum_assignment(shares, maximize=True)[1]
+    groups = []
+    for k in order:
+        names, counts = np.unique(yt[group[known] == k], return_counts=True)
+        label = names[counts.argmax()] if len(names) else None
+        groups.append({"rows": int((group == k).sum()), "label": label})
+    return {"classes": classes.tolist(), "groups": groups, "shares": np.round(shares[:, order], 4).tolist()}
 
 
 def _profiles(X: Array, Z: Array) -> Array:

@@ -242,7 +242,7 @@ def _read(
 
 def _side(domain: Domain) -> dict[str, Any]:
     rows = domain.X
-    counts = {"atoms": domain.n_samples, "true": int(np.sum(domain.y)), "facts": rows.facts.n_facts}
+    counts = {"atoms": domain.n_samples, "true": int(np.sum(np.asarray(domain.y))), "facts": rows.facts.n_facts}
     return {"name": domain.name, "predicate": str(rows.predicate), **counts}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import drawing as draw
+from .coupling import coupling_chart
 from .learning import learning_chart
 from .networks import moves_chart, network_charts
 from .pictures import embedding_charts
@@ -332,7 +333,7 @@ def all_charts(
     pictures, classes = embedding_charts(embedding, (facts.get("task") or {}).get("kind"))
     single = (
         candidates_chart(facts), columns_chart(gap), shares_chart(gap), classes_chart(facts.get("per_class")),
-        learning_chart(facts), moves_chart(facts),
+        learning_chart(facts), moves_chart(facts), coupling_chart(facts.get("relation")),
     )  # fmt: skip
     found = [c for c in single if c is not None]
     found += [

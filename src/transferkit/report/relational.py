@@ -61,5 +61,7 @@ def _next_steps(facts: Mapping[str, Any]) -> list[str]:
         "Judge the atoms of another database with the same predicates: transferkit predict RUN FACTS -o FILE.csv.",
     ]
     if not (facts.get("target") or {}).get("n_held_back"):
-        steps.append("No label was held back, so there is no final score: --shots N uses N of each kind and scores the rest.")
+        steps.append(
+            "No label was held back, so there is no final score: --shots N uses N of each kind and scores the rest."
+        )
     return steps + [clean(note) for note in facts.get("notes") or ()]

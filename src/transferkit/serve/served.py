@@ -22,6 +22,7 @@ from ..data.encode import TableEncoder
 from ..data.samples import Samples
 from ..export.runtime import OnnxModel
 from ..export.table import inputs_of_table
+from ..ops.relational.transfer import RelationalTransfer
 
 __all__ = ["Served", "open_model"]
 
@@ -62,7 +63,7 @@ class Served:
     @property
     def columns(self) -> dict[str, str]:
         """Kind of each column, by name, in the table's order; of an array's, x0, x1, ..."""
-        found = []
+        found: list[tuple[Any, Any, Any]] = []
         for about in self.inputs.values():
             kinds = about.get("kinds") or ["text"] * len(about["columns"])
             found += zip(about.get("order") or range(len(kinds)), about["columns"], kinds)
@@ -133,6 +134,8 @@ def _takes(model: Any) -> tuple[str, Mapping[str, Any]]:
     backbone = getattr(first, "backbone_", None) or getattr(getattr(first, "network_", None), "backbone", None)
     if backbone is not None and backbone.kind != "vectors":
         return backbone.kind, {}
+    if isinstance(first, RelationalTransfer):
+        raise ParamError(f"serve: model must predict rows by themselves. Got {type(model).__name__}, which asks facts.")
     width = getattr(first, "n_features_in_", None)
     task = None if not hasattr(model, "predict") else signature(model.predict).parameters.get("task")
     if width is None or not hasattr(model, "predict") or (task is not None and task.default is task.empty):

@@ -67,6 +67,9 @@ def test_classes_come_from_the_labels_where_none_are_named():
     )
     with pytest.raises(DomainError, match=r"^CLIPZeroShot\.fit: y must hold classes where the parameter classes names"):
         CLIPZeroShot(source()).fit(rows())
+    for mixed in ([1, "b"], [(1, 2), (3, 4)]):
+        with pytest.raises(DomainError, match=r"^CLIPZeroShot\.fit: classes must be all text or all numbers\. Got"):
+            CLIPZeroShot(source(), mixed).fit(rows())
 
 
 def test_the_encoder_is_a_backbone_for_other_methods():

@@ -69,9 +69,9 @@ def test_the_loss_by_hand():
     _, objective, joint = made(world, trade_off=0.7, reconstruction=0.3, difference=0.2, entropy=0.4)
     term = objective.term
     encoders = [own for pair in term.own.values() for own in pair]
-    for layer in [*term.log_std, *(own.log_std for own in encoders)]:
-        torch.nn.init.zeros_(layer.weight)
-        torch.nn.init.constant_(layer.bias, -30.0)
+    with torch.no_grad():
+        for layer in [*term.log_std, *(own.second for own in encoders)]:
+            layer.weight[:, -4:], layer.bias[-4:] = 0.0, -30.0
     found = term(joint, 0.5)
     domain = functional.softplus(-term.adversary.critic(joint.source.z)).mean()
     domain = domain + functional.softplus(term.adversary.critic(joint.target.z)).mean()
@@ -80,7 +80,7 @@ def test_the_loss_by_hand():
     edges, common = 0.0, 0.0
     for nodes, listed in ((joint.source, world.edges), (joint.target, world.edges_t)):
         ask, name = term.ask[nodes.batch.domain], nodes.batch.domain
-        means = [*(own(nodes.batch).mean for own in term.own[name]), *nodes.every[1].chunk(2, dim=1)]
+        means = [*(own(nodes.batch)[:, :4] for own in term.own[name]), *nodes.every[1].chunk(2, dim=1)]
         share = [torch.stack([ask(z) for z in pair]).softmax(dim=0) for pair in (means[:2], means[2:])]
         Z = torch.cat([s[0] * pair[0] + s[1] * pair[1] for s, pair in zip(share, (means[:2], means[2:]))], dim=1)
         linked = torch.eye(30, dtype=torch.bool)

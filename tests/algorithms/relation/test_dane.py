@@ -69,3 +69,14 @@ def test_ends_of_edges_come_near():
     assert linked > gram[yt == 0][:, yt == 1].mean() + 0.3
     assert model.history_[-1]["train/proximity"] < model.history_[0]["train/proximity"]
     assert {"critic/loss", "train/task", "train/transfer"} <= model.history_[-1].keys()
+
+
+def test_binary_losses_are_summed_over_the_labels():
+    """The classifier alone: as large as that of the source-only network, not its share of one label."""
+    (X, y, edges), (Xt, _, edges_t) = world(0), world(1)
+    table, target = np.column_stack([y, 1 - y, y]), Domain(Xt, edges=edges_t)
+    given = {"hidden": 4, "dropout": 0.0, "training": Training(n_epochs=1, lr=1e-9, optimizer="adam", device="cpu")}
+    model = DANE(n_negatives=1, n_steps=1, supervised=True, **given).fit(X, table, target=target, edges=edges)
+    outputs = torch.as_tensor(model.decision_function(X, edges))
+    expected = 3 * torch.nn.functional.binary_cross_entropy_with_logits(outputs, torch.as_tensor(table, dtype=torch.float64))
+    assert model.history_[0]["train/task"] == pytest.approx(float(expected), rel=1e-4)

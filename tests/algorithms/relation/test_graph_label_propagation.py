@@ -102,3 +102,13 @@ def test_another_graph_is_joined_with_the_source_alone():
     np.testing.assert_array_equal(other.predict(rows, edges_t), first.predict(Xt))
     with pytest.raises(DomainError, match="edges must be given where X is not the target"):
         other.predict(Xt)
+
+
+def test_edges_that_are_told_again_change_no_answer():
+    """Known labels of the fit's target have their say however it is asked; in another graph they have none."""
+    X, y, edges, Xt, yt, edges_t = world(2)
+    model = GraphLabelPropagation().fit(X, y, target=Domain(Xt, yt, np.arange(30) < 9, edges_t), edges=edges)
+    np.testing.assert_array_equal(model.predict_proba(Xt, edges_t), model.predict_proba(Xt))
+    fewer = model.predict_proba(Xt, edges_t[:, 1:])
+    blind = GraphLabelPropagation().fit(X, y, target=Domain(Xt, edges=edges_t[:, 1:]), edges=edges)
+    np.testing.assert_allclose(fewer, blind.predict_proba(Xt), atol=1e-8)

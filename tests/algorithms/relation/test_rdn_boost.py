@@ -14,6 +14,7 @@ from transferkit import Domain, DomainError, ParamError, RDNBoost
 from transferkit.core.clauses import leaves
 from transferkit.core.relational import Facts, RelationalRows
 from transferkit.ops.relational.scores import relational_scores
+from transferkit.serve.served import Served
 
 
 def fit(rows, y, **params):
@@ -96,6 +97,25 @@ def test_rules_of_the_source_where_the_target_has_no_label():
     assert model.learned_from_ == "source"
     np.testing.assert_array_equal(model.predict(rows), target.y)
     assert RDNBoost().fit(source.rows(), source.y, target=target.domain(60)).learned_from_ == "target"
+
+
+def test_it_is_not_served_as_if_an_atom_were_two_numbers():
+    target = family(1)
+    model = RDNBoost(n_trees=1).fit(target.rows(), target.y, target=target.domain())
+    with pytest.raises(ParamError, match=r"^serve: model must predict rows by themselves. Got RDNBoost"):
+        Served(model)
+
+
+def test_labels_may_be_none_where_they_are_not_known():
+    target = family(1)
+    known = np.arange(len(target.y)) < 60
+    y = np.where(known, target.y, None)
+    model = RDNBoost(n_trees=2, random_state=0)
+    first = model.fit(target.rows(), target.y, target=Domain(target.rows(), y, known)).predict_proba(target.rows())
+    second = model.fit(target.rows(), target.y, target=target.domain(60)).predict_proba(target.rows())
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(DomainError, match=r"^RDNBoost\.fit: target.y must be a bool array .*Got dtype object"):
+        model.fit(target.rows(), target.y, target=Domain(target.rows(), y))
 
 
 def test_a_fit_with_nothing_to_test_is_refused():

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
-from transferkit import CORAL, Domain, SimplifiedGraphConvolution, SourceOnly
+from transferkit import CORAL, Domain, DomainError, SimplifiedGraphConvolution, SourceOnly
 
 
 def blocks(seed, shift=0.0, n=60):
@@ -69,3 +69,10 @@ def test_several_labels_numbers_and_few_components():
     numbers = SimplifiedGraphConvolution(n_components=2, random_state=0).fit(X, y + 0.5, target=target, edges=edges)
     assert numbers.svd_.components_.shape == (2, 4)
     assert numbers.score(Xt, yt + 0.5) > 0.2
+
+
+def test_several_labels_and_a_transfer_method_are_refused_by_name():
+    (X, y, edges), (Xt, _, edges_t) = blocks(0), blocks(1)
+    model = SimplifiedGraphConvolution(estimator=CORAL())
+    with pytest.raises(DomainError, match=r"^SimplifiedGraphConvolution\.fit: y must have one label a node"):
+        model.fit(X, np.column_stack([y, 1 - y]), target=Domain(Xt, edges=edges_t), edges=edges)

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 
 import graph_worlds as worlds
 from graph_checks import training
 from transferkit import Domain, GraphSourceOnly, StruRW
 from transferkit.core.graphs import as_adjacency
-from transferkit.ops.edge_weights import link_ratios
+from transferkit.engine.graph import Graph
+from transferkit.ops.edge_weights import link_ratios, weighted_links
+from transferkit.ops.graphs import mean_of_neighbours
 
 # Trained for a moment, or on features that have moved, some collapse and say so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(collapsed|diverged)")
@@ -61,3 +64,24 @@ def test_the_critic_beside_it_and_several_labels():
     several.fit(world.X, worlds.two_labels(world.y), target=Domain(world.Xt, edges=world.edges_t), edges=world.edges)
     assert several.predict(world.Xt).shape == (60, 2)
     assert several.ratios_.shape == (2, 2)
+
+
+def test_labels_that_judge_an_epoch_shape_no_edge():
+    """And what judges is the source as it is weighted: that is what the network has learned."""
+    world = worlds.rewired(0, 60)
+    still = training(n_epochs=1, lr=1e-12, validation=0.2)
+    model = fitted(world, start=0.0, every=1, kept=0.0, random_state=0, training=still)
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))  # noqa: NPY002
+    held = train_test_split(np.arange(60), test_size=0.2, random_state=seed, stratify=world.y)[1]
+    Y = np.eye(3)[world.y]
+    Y[held] = 0
+    A, A_t = (as_adjacency("edges", e, 60, symmetric=True) for e in (world.edges, world.edges_t))
+    ratios = link_ratios(Y, A, np.eye(3)[model.predict(world.Xt)], A_t)
+    np.testing.assert_allclose(model.ratios_, ratios)
+    assert not np.allclose(ratios, link_ratios(np.eye(3)[world.y], A, np.eye(3)[model.predict(world.Xt)], A_t))
+    links = {"mean": weighted_links(mean_of_neighbours(A), Y, ratios, 0.0)}
+    graph = Graph(world.X, links, "source")
+    with torch.no_grad():
+        outputs = model.network_(graph.whole(torch.device("cpu")))[held]
+    right = (outputs.argmax(dim=1).numpy() == world.y[held]).mean()
+    assert model.history_[0]["validation"] == pytest.approx(right)

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from transferkit.ops.nn.separation import Codes, common_part, edge_loss
+from transferkit.ops.nn.separation import common_part, divergence, draw, edge_loss
 
 
 def test_orthogonal_codes_have_nothing_in_common():
@@ -50,12 +50,10 @@ def test_only_edges_and_no_edge_at_all_stay_finite():
 
 def test_draws_and_their_divergence_from_the_standard_normal():
     torch.manual_seed(0)
-    codes = Codes(torch.tensor([[0.5, -1.0], [2.0, 0.0]]), torch.tensor([[0.3, -0.7], [0.0, 40.0]]))
-    one = codes.at(torch.tensor([0]))
-    expected = kl_divergence(Normal(one.mean, one.log_std.exp()), Normal(0.0, 1.0)).sum()
-    torch.testing.assert_close(one.divergence(), expected)
-    assert Codes(torch.zeros(3, 2), torch.zeros(3, 2)).divergence() == 0
-    assert codes.at(torch.tensor([1, 0])).log_std[0].tolist() == [0.0, 10.0]
-    drawn = torch.cat([one.draw() for _ in range(4000)])
-    torch.testing.assert_close(drawn.mean(dim=0), one.mean[0], atol=0.08, rtol=0)
-    torch.testing.assert_close(drawn.std(dim=0), one.log_std[0].exp(), atol=0.05, rtol=0)
+    mean, log_std = torch.randn(2, 3, 4), torch.randn(2, 3, 4) / 2
+    expected = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(dim=(0, 2)).mean()
+    torch.testing.assert_close(divergence(mean, log_std), expected)
+    assert divergence(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4)) == 0
+    drawn = draw(mean.expand(4000, 2, 3, 4), log_std.expand(4000, 2, 3, 4))
+    torch.testing.assert_close((drawn.mean(dim=0) - mean) / log_std.exp(), 0 * mean, atol=0.08, rtol=0)
+    torch.testing.assert_close(drawn.std(dim=0) / log_std.exp(), 0 * mean + 1, atol=0.05, rtol=0)

@@ -63,6 +63,12 @@ def test_precision_is_interpolated_as_davis_and_goadrich_do():
     assert area_under_precision_recall(y, score) == pytest.approx((5 * 0.5 + second) / 10, abs=1e-8)
 
 
+@pytest.mark.parametrize(("y", "score"), [([False, False], [0.1, 0.2]), ([True, False], [np.nan, 0.2])])
+def test_no_area_without_a_true_one_or_with_scores_that_are_none(y, score):
+    with pytest.raises(ValueError, match=r"^area_under_precision_recall: "):
+        area_under_precision_recall(y, score)
+
+
 def test_without_ties_it_is_near_the_average_precision_and_with_one_score_the_share():
     rng = np.random.default_rng(0)
     y = rng.random(2000) < 0.3

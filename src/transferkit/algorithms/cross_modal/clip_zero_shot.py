@@ -155,9 +155,10 @@ class CLIPZeroShot(NetworkTransfer):
             self.names_ = [str(c) for c in labels.classes.tolist()]
             return labels, values
         named = self.classes if isinstance(self.classes, Mapping) else {c: str(c) for c in self.classes}
-        classes = np.unique(as_values(list(named)))
-        if classes.dtype == object:
-            raise DomainError(f"{where}: classes must be all text or all numbers. Got both.")
+        classes = as_values(list(named))
+        if classes.ndim != 1 or classes.dtype == object:
+            raise DomainError(f"{where}: classes must be all text or all numbers. Got {list(named)[:5]}.")
+        classes = np.unique(classes)
         self.names_ = [named[c] for c in classes.tolist()]
         return Labels("classification", len(classes), classes), np.resize(classes, len(rows))
 

@@ -69,9 +69,10 @@ class CrossModalDistillation(HeterogeneousTransfer):
     -----
     With the teacher's softened answer ``p_i`` to the source's side of pair i and the student q, minimises
     ``lam * mean_i CE(p_i, q(x_i)) + (1 - lam) * mean_j CE(y_j, q(x_j))`` over pairs i and known target rows j. No label of a
-    pair is looked at: where the source's side has none, give a fitted `teacher`, and its guess as the row's label. A student fitted to probabilities at temperature T answers at T; ``predict_proba`` turns that back,
-    ``q^T`` up to scale, which is what dividing the logits of both by T does in Hinton's objective. Known labels are
-    learned at T as well, which his is not, since of most students no logits can be had.
+    pair is looked at: where the source's side has none, give a fitted `teacher`, and its guess as the row's label. A student
+    fitted to probabilities at temperature T answers at T; ``predict_proba`` turns that back, ``q^T`` up to scale, which is
+    what dividing the logits of both by T does in Hinton's objective. Known labels are learned at T as well, which his is not,
+    since of most students no logits can be had.
 
     The paper matches the two networks' layers instead, which is `SupervisionTransfer`; teaching by soft labels is Hinton's,
     carried to another modality. Without pairs (not in the paper) a known target row is taught the teacher's mean answer to

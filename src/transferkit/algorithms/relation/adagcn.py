@@ -124,7 +124,7 @@ class AdaGCN(GraphAdaptation):
         "smoothing": Interval(int, 1),
         **GRAPH_RULES,
     }
-    _test_params: ClassVar = {"n_steps": 5, "trade_off": 0.1, "dropout": 0.0}
+    _test_params: ClassVar = {"n_steps": 2, "trade_off": 0.1, "dropout": 0.0}
     _settings: ClassVar = {
         "n_epochs": 400, "lr": 1.5e-3, "optimizer": "adam", "weight_decay": 5e-5, "schedule": "constant", "warmup": 0.0,
     }  # fmt: skip

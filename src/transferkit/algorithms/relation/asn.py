@@ -18,7 +18,7 @@ from ...engine.training import Training
 from ...ops.graphs import Links, mean_of_neighbours
 from ...ops.nn.graph_layers import GraphLayer, attend
 from ...ops.nn.local_global_network import VIEWS, LocalGlobalNetwork
-from ...ops.nn.separation import Codes, OwnEncoder, common_part, edge_loss
+from ...ops.nn.separation import OwnEncoder, common_part, divergence, draw, edge_loss
 from ...ops.transitions import near_nodes
 
 CARD = {
@@ -37,6 +37,7 @@ CARD = {
 __all__ = ["ASN"]
 
 _CRITIC_DROPOUT = 0.1  # of the authors' code
+_MOST = 10.0  # of the logarithm of a standard deviation
 
 
 class ASN(GraphAdaptation):
@@ -148,7 +149,7 @@ class ASN(GraphAdaptation):
         "code": Interval(int, 1),
         **{name: rule for name, rule in GRAPH_RULES.items() if name != "n_layers"},
     }
-    _test_params: ClassVar = {"n_steps": 2, "code": 8, "dropout": 0.1}
+    _test_params: ClassVar = {"n_steps": 2, "code": 8}
     _settings: ClassVar = {
         "n_epochs": 100, "lr": 1e-3, "optimizer": "adam", "weight_decay": 1e-3, "schedule": "constant", "warmup": 0.0,
     }  # fmt: skip
@@ -227,19 +228,18 @@ class _Separation(nn.Module):
 
     def _side(self, nodes: Nodes) -> tuple[Tensor, Tensor]:
         """What one graph adds to the reconstruction and to the difference."""
-        shared, own = self._codes(nodes)
-        ask = self.ask[nodes.batch.domain]
-        z = torch.cat([attend(ask, [codes.draw() for codes in kind]) for kind in (own, shared)], dim=1)
-        divergence = torch.stack([codes.divergence() for codes in (*shared, *own)]).sum()
+        mean, log_std = self._codes(nodes).chunk(2, dim=2)
+        log_std, ask = log_std.clamp(max=_MOST), self.ask[nodes.batch.domain]
+        drawn = draw(mean, log_std)
+        z = torch.cat([attend(ask, drawn[:2]), attend(ask, drawn[2:])], dim=1)
         edges = self._edges(self.dropout(z.float()), nodes)
-        return edges + divergence / len(nodes), common_part(own[0].mean, shared[0].mean)
+        return edges + divergence(mean, log_std) / len(nodes), common_part(mean[2], mean[0])
 
-    def _codes(self, nodes: Nodes) -> tuple[list[Codes], list[Codes]]:
-        """Shared codes and own, both of the local view and the global."""
+    def _codes(self, nodes: Nodes) -> Tensor:
+        """Shared codes of the local view and the global, then own ones, of shape (4, n_nodes, 2 * code)."""
         batch, (hidden, means, _) = nodes.batch, (h.chunk(2, dim=1) for h in nodes.every)
-        log_std = [layer(h, batch) for layer, h in zip(self.log_std, hidden)]
-        shared = [Codes(*pair).at(nodes.at) for pair in zip(means, log_std)]
-        return shared, [encoder(batch).at(nodes.at) for encoder in self.own[batch.domain]]
+        shared = [torch.cat([m, layer(h, batch)], dim=1) for m, layer, h in zip(means, self.log_std, hidden)]
+        return torch.stack([*shared, *(encoder(batch) for encoder in self.own[batch.domain])])[:, nodes.at]
 
     def _edges(self, z: Tensor, nodes: Nodes) -> Tensor:
         """The loss of pairs: some nodes of the update with all of them."""

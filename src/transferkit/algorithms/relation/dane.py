@@ -209,7 +209,7 @@ class _Embedding(GraphObjective):
         y = batch["source"].y
         assert y is not None
         outputs = self.network.head(z if self.method.supervised else z.detach(), None)  # type: ignore[arg-type]
-        task = self.labels.loss(outputs, y[0] if batch["source"].x.ndim == 2 else y)
+        task = self.loss_of(outputs, y[0] if batch["source"].x.ndim == 2 else y)
         transfer = _least_squares(self.critic(z_t.float()), self.critic(z.float()))
         loss = task + near + near_t + self.method.trade_off * transfer
         return {"loss": loss, "task": task, "proximity": near + near_t, "transfer": transfer}

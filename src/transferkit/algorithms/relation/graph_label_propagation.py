@@ -137,8 +137,8 @@ class GraphLabelPropagation(GraphTransfer):
 
     def _answer(self, X: Any, adjacency: Any, asked: Asked) -> Array:
         nobody = np.zeros(X.shape[0], dtype=bool)
-        same = adjacency is self.target_graph_.adjacency
-        found = self.labels_target_ if same else self._spread(X, adjacency, nobody, self.labels_source_[:0])
+        is_target = self.target_graph_.holds(X, adjacency)
+        found = self.labels_target_ if is_target else self._spread(X, adjacency, nobody, self.labels_source_[:0])
         if asked == "predict_proba":
             return found
         if self.multilabel_:

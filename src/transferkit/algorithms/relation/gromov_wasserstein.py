@@ -78,8 +78,10 @@ class GromovWasserstein(PlanTransfer):
     Notes
     -----
     Minimises ``(1 - w) * sum_ijkl (C_ik - D_jl)^2 P_ij P_kl + w * <M, P>`` with POT's conditional gradient, whose steps are
-    exact transport problems: O(n^3) each, memory O(n^2). M is 1 where rows are known to differ. It is not convex: mirror
-    images of a domain cost the same, and only labels or pairs tell them apart. A source row goes to the mean of the target
+    exact transport problems: O(n^3) each, memory O(n^2). M is 1 where rows are known to differ. It is not convex: steps begin
+    twice, from a plan that leans on M alone and from one that leans on how alike the distributions of rows' distances are
+    (Memoli's lower bound), and the lower end is kept; it need not be the lowest. Mirror images of a domain cost the same, and
+    only labels or pairs tell them apart. A source row goes to the mean of the target
     rows that it is coupled with; a new one goes where the nearest row of the fit goes.
 
     The entropic plan is found by projected gradient steps (Peyre, Cuturi & Solomon), of O(n^3) too but of products of matrices

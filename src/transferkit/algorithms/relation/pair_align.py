@@ -17,7 +17,7 @@ from ...engine.graph_objective import GraphObjective
 from ...engine.objective import Batch
 from ...engine.training import Training
 from ...ops.edge_weights import weighted_links
-from ...ops.pair_weights import neighbour_ratios, pair_confusions, pair_shares, share_weights
+from ...ops.pair_weights import as_shares, neighbour_ratios, pair_confusions, pair_shares, share_weights
 
 CARD = {
     "class": "PairAlign",
@@ -201,7 +201,7 @@ class _Aligned(GraphObjective):
         self.register_buffer("class_weight", torch.ones(k, dtype=torch.float64))
         self.register_buffer("last", torch.tensor(-1))  # epoch at which they were found
         self.fit, self.method, self.plain = fit, method, fit.graphs["source"]
-        self.Y = np.eye(k)[fit.data.codes] if fit.labels.classes is not None else _shares(fit.data.ys)
+        self.Y = np.eye(k)[fit.data.codes] if fit.labels.classes is not None else as_shares(fit.data.ys)
         self.node_weight: Tensor | None = None
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
@@ -228,7 +228,7 @@ class _Aligned(GraphObjective):
     def _find(self) -> None:
         """Both weights from what is predicted now."""
         data, method, Y, k = self.fit.data, self.method, self.Y, self.Y.shape[1]
-        counted = Y.any(axis=1)[:, None]
+        counted = Y.sum(axis=1, keepdims=True) > 0  # nodes that have a label
         P, P_t = self._predicted("source") * counted, self._predicted("target")
         if method.weigh != "classes":
             m, seen = pair_shares(Y, data.As), pair_shares(P_t, data.At)
@@ -244,10 +244,4 @@ class _Aligned(GraphObjective):
         """Shares of all nodes of a graph in the classes."""
         graph, pieces = self.graphs[name], self.n_neighbors is not None
         found = self.labels.proba(all_nodes(self.network, graph, self.fit.place, in_pieces=pieces)[1])
-        return found if self.labels.classes is not None else _shares(found)
-
-
-def _shares(table: Array) -> Array:
-    """Rows that sum to 1, where they are not all 0."""
-    total = table.sum(axis=1, keepdims=True)
-    return np.divide(table, total, out=np.zeros(table.shape), where=total > 0)
+        return found if self.labels.classes is not None else as_shares(found)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ...core.base import ESTIMATOR, stack
 from ...core.constraints import Either, Interval, Nothing, RandomState
+from ...core.errors import DomainError
 from ...core.graph_transfer import Asked, GraphTransfer
 from ...core.graphs import GraphData
 from ...core.protocols import Array, Domain
@@ -48,7 +49,7 @@ class SimplifiedGraphConvolution(GraphTransfer):
         rows where they came so.
     estimator : estimator or transfer method, default=None
         What learns from the averaged features: a classifier or regressor of the labelled nodes, or a method of this package
-        that also gets the target's nodes, such as ``CORAL()``. None is logistic regression for classes, one for each
+        that also gets the target's nodes, such as ``CORAL()``, for one label a node. None is logistic regression for classes, one for each
         label where a node has several, and ridge regression for numbers.
     random_state : int, RandomState or None, default=None
         Of the truncated SVD.
@@ -106,6 +107,13 @@ class SimplifiedGraphConvolution(GraphTransfer):
         self.random_state = random_state
 
     def _fit(self, data: GraphData) -> None:
+        inner = self._inner()
+        is_transfer = has_fit_parameter(inner, "target")
+        if is_transfer and data.multilabel:
+            raise DomainError(
+                f"{type(self).__name__}.fit: y must have one label a node where estimator is a transfer method. Got shape"
+                f" {data.ys.shape}."
+            )
         Zs, Zt = self._smooth(data.Xs, data.As), self._smooth(data.Xt, data.At)
         self.svd_ = None
         if self.n_components is not None:
@@ -113,8 +121,7 @@ class SimplifiedGraphConvolution(GraphTransfer):
             n = min(self.n_components, *both.shape)
             self.svd_ = TruncatedSVD(n, random_state=self.random_state).fit(both)
             Zs, Zt = self.svd_.transform(Zs), self.svd_.transform(Zt)
-        inner = self._inner()
-        if has_fit_parameter(inner, "target"):
+        if is_transfer:
             labels = np.full(len(data.known), data.ys[0], dtype=np.result_type(data.ys, data.yt))
             labels[data.known] = data.yt
             few = {"y": labels, "known": data.known} if len(data.yt) else {}

@@ -94,8 +94,7 @@ class SOGA(GraphSourceFree):
     draw. Roles are compared by quartiles of the degrees at each distance; struc2vec, which the paper uses, compares the sorted
     degrees by dynamic time warping, at a cost that graphs of 10,000 nodes make felt. (In the published code the links of
     roles never reach the loss: both terms are drawn from the target's own edges.) Its scores are those of the epoch that is
-    best on the target's labels; here it is ``training.keep`` that says which epoch stays. Train the source with label
-    smoothing as there, where you can.
+    best on the target's labels; here the last one stays. The source's dropout is on in the training, as there.
 
     References
     ----------
@@ -184,7 +183,7 @@ class _Consistent(GraphObjective):
             parts += [draw_neighbours(links, numbers, rng), others]
         asked = torch.as_tensor(np.concatenate(parts), device=nodes.device)
         outputs = self.look(Stream(asked[None] if whole else asked, None, stream.rows), "target").outputs.float()
-        own, *drawn = outputs.softmax(dim=1).split([len(part) for part in parts])
+        own, *drawn = torch.split(outputs.softmax(dim=1), [len(part) for part in parts])
         entropy = mean_entropy(outputs[:n])
         diversity = torch.special.entr(own.mean(dim=0).clamp(min=1e-12)).sum()  # at 0 it has no gradient
         found = {"loss": entropy - diversity, "entropy": entropy, "diversity": diversity}

@@ -187,6 +187,7 @@ class _Reweighted(GraphObjective):
         """Take what weighting needs. The ratios are state: a resumed training goes on with them."""
         k, data = fit.labels.n_outputs, fit.data
         self.table = _table(data.ys if data.classes is None else data.codes, k)
+        self.table[fit.held.nodes] = 0  # type: ignore[attr-defined]  # labels that judge an epoch shape no edge
         self.register_buffer("ratios", torch.ones(k, k, dtype=torch.float64))
         self.register_buffer("last", torch.tensor(-1))  # epoch at which they were taken
         self.critic = nn.Linear(method.hidden, 1) if method.variant == "adv" else None
@@ -220,7 +221,8 @@ class _Reweighted(GraphObjective):
             self._used = self.ratios.clone()
             weigh = (Y, self._used.cpu().numpy(), self.method.kept)
             links = {name: weighted_links(own, *weigh) for name, own in self.plain.links.items()}
-            self.graphs["source"] = Graph(self.plain.X, links, "source")
+            # What is trained on is also what the scores of the source are about.
+            self.graphs["source"] = self.fit.graphs["source"] = Graph(self.plain.X, links, "source")
 
 
 def _table(y: Array, n_classes: int) -> Array:

@@ -209,10 +209,10 @@ class TransBoostler(MappedTransfer):
     ) -> tuple[PredicateMap, Search | None]:
         free = sorted(set(target) - start.taken)
         self.words_ = {name: self._words(name) for name in (*names, *free)}
-        sides = [[self.words_[name] for name in side] for side in (names, free)]
+        left, right = ([self.words_[name] for name in side] for side in (names, free))
         self.distances_ = np.zeros((len(names), len(free)))
         if names and free:
-            self.distances_ = name_distances(*sides, self._vectors, self.similarity)
+            self.distances_ = name_distances(left, right, self._vectors, self.similarity)
         found = start
         for pair in np.argsort(self.distances_, axis=None, kind="stable"):
             row, column = divmod(int(pair), len(free))

@@ -43,7 +43,7 @@ def pass_on(links: str, h: Any, batch: GraphBatch) -> Tensor:
     return propagate(batch.links[links], h)
 
 
-def attend(ask: nn.Module, views: Sequence[Tensor]) -> Tensor:
+def attend(ask: nn.Module, views: Sequence[Tensor] | Tensor) -> Tensor:
     """The mean of several features of each node, weighted by a softmax over what `ask` makes of each (one number a row)."""
     stacked = torch.stack(list(views), dim=1)
     found: Tensor = (stacked * ask(stacked).softmax(dim=1)).sum(dim=1)

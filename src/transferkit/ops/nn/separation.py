@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,39 +9,11 @@ from torch.nn import functional
 from .graph_layers import GraphLayer
 from .propagate import GraphBatch
 
-__all__ = ["Codes", "OwnEncoder", "common_part", "edge_loss"]
-
-_MOST = 10.0  # of the logarithm of a standard deviation
-
-
-@dataclass(frozen=True, eq=False)
-class Codes:
-    """Independent normal distributions, one a node and entry.
-
-    Attributes
-    ----------
-    mean, log_std : tensor of shape (n_nodes, width)
-    """
-
-    mean: Tensor
-    log_std: Tensor
-
-    def at(self, nodes: Tensor) -> Codes:
-        """Those of some nodes, standard deviations cut at exp(10)."""
-        return Codes(self.mean[nodes], self.log_std[nodes].clamp(max=_MOST))
-
-    def draw(self) -> Tensor:
-        """A draw of each, which passes gradients to both parameters."""
-        return self.mean + torch.randn_like(self.mean) * self.log_std.exp()
-
-    def divergence(self) -> Tensor:
-        """Kullback-Leibler divergence from the standard normal distribution: the sum over entries, the mean over nodes."""
-        each = self.mean.square() + (2 * self.log_std).exp() - 1 - 2 * self.log_std
-        return each.sum(dim=1).mean() / 2
+__all__ = ["OwnEncoder", "common_part", "divergence", "draw", "edge_loss"]
 
 
 class OwnEncoder(nn.Module):
-    """Two graph convolutions without ReLU between them, from node features to `Codes`.
+    """Two graph convolutions without ReLU between them, from node features to normal distributions.
 
     Parameters
     ----------
@@ -56,12 +26,33 @@ class OwnEncoder(nn.Module):
     def __init__(self, n_features: int, hidden: int, code: int, links: str) -> None:
         super().__init__()
         self.first = GraphLayer(n_features, hidden, active=False, links=links)
-        self.mean, self.log_std = (GraphLayer(hidden, code, active=False, links=links) for _ in range(2))
+        self.second = GraphLayer(hidden, 2 * code, active=False, links=links)
 
-    def forward(self, batch: GraphBatch) -> Codes:
-        """Codes of all nodes of the batch."""
-        h = self.first(batch.x, batch)
-        return Codes(self.mean(h, batch), self.log_std(h, batch))
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Means and logarithms of the standard deviations side by side, of shape (n_nodes, 2 * code)."""
+        found: Tensor = self.second(self.first(batch.x, batch), batch)
+        return found
+
+
+def draw(mean: Tensor, log_std: Tensor) -> Tensor:
+    """One draw from each normal distribution, which passes gradients to both parameters."""
+    return mean + torch.randn_like(mean) * log_std.exp()
+
+
+def divergence(mean: Tensor, log_std: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of independent normal distributions from the standard one.
+
+    Parameters
+    ----------
+    mean, log_std : tensor of shape (n_views, n_nodes, width)
+
+    Returns
+    -------
+    tensor of shape ()
+        The sum over views and entries, the mean over nodes.
+    """
+    each = mean.square() + (2 * log_std).exp() - 1 - 2 * log_std
+    return each.sum(dim=(0, 2)).mean() / 2
 
 
 def common_part(a: Tensor, b: Tensor) -> Tensor:

@@ -223,8 +223,8 @@ class Grounder:
         columns = []
         for k in bound:
             arg = literal.args[k]
-            constant = isinstance(arg, str)
-            columns.append(np.full(n, self.facts.number(types[k], arg)) if constant else bindings.columns[arg])
+            constant = np.full(n, self.facts.number(types[k], arg)) if isinstance(arg, str) else None
+            columns.append(bindings.columns[int(arg)] if constant is None else constant)
         return self._indices[key], self._indices[key].groups(columns, n)
 
     def _matches(self, bindings: _Bindings, literal: Literal) -> Array:

@@ -27,11 +27,13 @@ def area_under_precision_recall(y: Array, score: Array) -> float:
     Raises
     ------
     ValueError
-        If no `y` is true.
+        If no `y` is true, or a score is NaN.
     """
     y, score = np.asarray(y, dtype=bool), np.asarray(score, dtype=float)
     if not y.any():
         raise ValueError("area_under_precision_recall: y must hold a true one. Got none.")
+    if np.isnan(score).any():
+        raise ValueError(f"area_under_precision_recall: score must be numbers. Got {np.isnan(score).sum()} NaN.")
     distinct, group = np.unique(-score, return_inverse=True)
     new_true = np.bincount(group, weights=y, minlength=len(distinct))
     new_false = np.bincount(group, weights=~y, minlength=len(distinct))

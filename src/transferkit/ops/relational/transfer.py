@@ -105,6 +105,8 @@ def check_relational(est: Any, X: Any, y: Any, target: Any, groups: Any = None) 
 
 def _truth(what: str, values: Any, n: int) -> Array:
     truth = np.asarray(values)
+    if truth.dtype == object and all(isinstance(v, (bool, np.bool_)) for v in truth.ravel()):
+        truth = truth.astype(bool)  # the known ones of labels that are None elsewhere
     if truth.dtype != bool or truth.shape != (n,):
         raise DomainError(f"{what} must be a bool array of shape ({n},). Got dtype {truth.dtype}, shape {truth.shape}.")
     return truth
