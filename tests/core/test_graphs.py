@@ -76,7 +76,9 @@ def test_the_targets_edges_are_remembered_for_its_own_rows():
 def test_tables_of_labels_may_be_sparse_and_rows_of_other_lengths_are_named():
     X, edges, table = np.eye(4), [[0, 1], [1, 2]], np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
     target = Domain(X, edges=edges)
-    models = [SimplifiedGraphConvolution().fit(X, y, target=target, edges=edges) for y in (table, sparse.csr_matrix(table))]
+    models = [
+        SimplifiedGraphConvolution().fit(X, y, target=target, edges=edges) for y in (table, sparse.csr_matrix(table))
+    ]
     np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
     with pytest.raises(DomainError, match=r"^SimplifiedGraphConvolution\.fit: .*y must"):
         SimplifiedGraphConvolution().fit(X, [[1], [1, 2], [0], [0]], target=target, edges=edges)

@@ -32,7 +32,8 @@ def test_a_start_has_the_masses_and_leans_on_the_cost():
     M[0] = M[:, 2] = 1.0
     M[0, 2] = 0.0
     P = gromov._start(M, p, q)
-    assert_allclose([P.sum(axis=1).tolist(), P.sum(axis=0).tolist() + [0.4]], [p, [*q, 0.4]], atol=1e-15)
+    assert_allclose(P.sum(axis=1), p, atol=1e-15)
+    assert_allclose(P.sum(axis=0), q, atol=1e-15)
     assert P[0, 2] > 0.9 * 0.1
 
 
@@ -45,7 +46,8 @@ def test_paired_and_labelled_rows_are_anchors_first():
     )
     s, t = gromov._anchors(data, 12, np.random.RandomState(0))
     assert len(np.unique(s)) == len(np.unique(t)) == 12
-    assert {4, 5} <= set(s) and {33, 30, 7, 8, 9} <= set(t)
+    assert {4, 5} <= set(s)
+    assert {33, 30, 7, 8, 9} <= set(t)
     few = gromov._among(data, s, t)
     assert_array_equal(few.yt, [1, 1, 1])
     assert_array_equal(few.Xt[few.known], Xt[7:10])

@@ -48,7 +48,10 @@ def test_names_are_drawn_as_they_are_written():
     assert trace["text"] == [["90", "10"], ["", "100"]]
     assert chart["layout"]["yaxis"]["ticktext"][0] == "&lt;b&gt;cat&lt;/b&gt;"
     assert chart["layout"]["xaxis"]["ticktext"] == ["&lt;i&gt;tom&lt;/i&gt; (group 1)", "group 2"]
-    assert trace["hovertext"][1][1] == f"source class: dog<br>target rows: group 2, 1\xa0row<br>{percent(0.996)} of the class"
+    assert (
+        trace["hovertext"][1][1]
+        == f"source class: dog<br>target rows: group 2, 1\xa0row<br>{percent(0.996)} of the class"
+    )
     assert "<b>" not in json.dumps(chart)
 
 

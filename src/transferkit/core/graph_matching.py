@@ -80,14 +80,15 @@ def match_graphs(
 
     Notes
     -----
-    Minimises ``mean_ij (A_ij - B_p(i)p(j))^2 / scale - similarity_weight * mean_i S_i,p(i)`` over one-to-one maps p, with scale
-    the mean square of all edges. For graphs of one size this is the quadratic assignment problem, and its relaxation to couplings is
-    the fused Gromov-Wasserstein problem. FAQ solves the relaxation by Frank-Wolfe steps, each a linear assignment, and rounds the
-    end. Where sizes differ, the paper pads the smaller graph with zeros; here the steps are over maps of the smaller graph
-    into the larger one, and edges of nodes that are left out do not count. It starts from the mean of all maps, as the paper does
-    (that start is Gromov-Wasserstein's too); from the assignment of nodes whose sorted edges are most alike, which is a lower bound
-    of the Gromov-Wasserstein distance (Memoli), mixed with that mean; and from random maps mixed with it. The best end need not be
-    the best map: the problem is NP-hard. O(n^3) a step; for some hundred nodes.
+    Minimises ``mean_ij (A_ij - B_p(i)p(j))^2 / scale - similarity_weight * mean_i S_i,p(i)`` over one-to-one maps p,
+    with scale the mean square of all edges. For graphs of one size this is the quadratic assignment problem, and its
+    relaxation to couplings is the fused Gromov-Wasserstein problem. FAQ solves the relaxation by Frank-Wolfe steps,
+    each a linear assignment, and rounds the end. Where sizes differ, the paper pads the smaller graph with zeros;
+    here the steps are over maps of the smaller graph into the larger one, and edges of nodes that are left out do not
+    count. It starts from the mean of all maps, as the paper does (that start is Gromov-Wasserstein's too); from the
+    assignment of nodes whose sorted edges are most alike, which is a lower bound of the Gromov-Wasserstein distance
+    (Memoli), mixed with that mean; and from random maps mixed with it. The best end need not be the best map: the
+    problem is NP-hard. O(n^3) a step; for some hundred nodes.
 
     References
     ----------

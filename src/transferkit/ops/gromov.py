@@ -169,7 +169,9 @@ def _exact(M: Array, C: Array, D: Array, start: Array, share: float, max_iter: i
     return np.asarray(plan), n_done, n_done < max_iter
 
 
-def _entropic(M: Array, C: Array, D: Array, start: Array, share: float, reg: float, max_iter: int) -> tuple[Array, int, bool]:
+def _entropic(
+    M: Array, C: Array, D: Array, start: Array, share: float, reg: float, max_iter: int
+) -> tuple[Array, int, bool]:
     """Projected gradient in the divergence of the entropy: a transport problem of the gradient's cost in each step."""
     P, potentials = start, None
     own = (C**2).mean(axis=1)[:, None] + (D**2).mean(axis=1)

@@ -78,5 +78,7 @@ def test_binary_losses_are_summed_over_the_labels():
     given = {"hidden": 4, "dropout": 0.0, "training": Training(n_epochs=1, lr=1e-9, optimizer="adam", device="cpu")}
     model = DANE(n_negatives=1, n_steps=1, supervised=True, **given).fit(X, table, target=target, edges=edges)
     outputs = torch.as_tensor(model.decision_function(X, edges))
-    expected = 3 * torch.nn.functional.binary_cross_entropy_with_logits(outputs, torch.as_tensor(table, dtype=torch.float64))
+    expected = 3 * torch.nn.functional.binary_cross_entropy_with_logits(
+        outputs, torch.as_tensor(table, dtype=torch.float64)
+    )
     assert model.history_[0]["train/task"] == pytest.approx(float(expected), rel=1e-4)

@@ -132,9 +132,8 @@ class ESZSL(ShallowTransfer):
         codes = np.concatenate([data.codes, data.codes_t])
         self.mean_ = rows.mean(axis=0)
         Y = 2 * np.eye(len(self.classes_))[codes] - 1
-        left = _ridge_inverse(rows - self.mean_, self.reg)
-        right = _ridge_inverse(described.vectors[described.seen], self.reg_descriptions)
-        self.coef_ = left @ Y @ right.T
+        in_descriptions = _ridge(described.vectors[described.seen], Y.T, self.reg_descriptions).T
+        self.coef_ = _ridge(rows - self.mean_, in_descriptions, self.reg)
         self.descriptions_ = described.vectors
         self.seen_classes_, self.unseen_classes_ = described.classes[described.seen], described.classes[~described.seen]
         self.classes_ = described.classes
@@ -172,13 +171,13 @@ class ESZSL(ShallowTransfer):
         raise NotImplementedError
 
 
-def _ridge_inverse(A: Array, reg: float) -> Array:
-    """``(A'A + g I)^-1 A'`` with g in units of the mean of the diagonal of A'A, by the smaller of A'A and AA'."""
+def _ridge(A: Array, B: Array, reg: float) -> Array:
+    """``(A'A + g I)^-1 A'B`` with g in units of the mean of the diagonal of A'A, by the smaller of A'A and AA'."""
     scale = np.abs(A).max() or 1.0  # the ridge goes with the data, so that their size must not matter to the arithmetic
     A = A / scale
     wide = A.shape[1] > A.shape[0]
     gram = A @ A.T if wide else A.T @ A
     mean = np.trace(gram) / A.shape[1]
     gram[np.diag_indices_from(gram)] += reg * (mean if mean > 0 else 1.0)
-    found = solve(gram, A if wide else A.T, assume_a="pos")
-    return np.asarray((found.T if wide else found) / scale)
+    found = A.T @ solve(gram, B, assume_a="pos") if wide else solve(gram, A.T @ B, assume_a="pos")
+    return np.asarray(found / scale)

@@ -60,6 +60,7 @@ class SOGA(GraphSourceFree):
         Whether edges go both ways.
     training : Training, default=None
         Epochs, learning rate and all else; None is 100 epochs of Adam at 0.01 with weight decay 0.0005, as in the authors' code.
+        Where a smaller rate ends at a lower ``train/loss``, which needs no label, take that.
     random_state : int, RandomState or None, default=0
         Seed of all that is drawn.
 

@@ -41,7 +41,10 @@ def sparse_matrix(matrix: Any, device: torch.device | str = "cpu", grad: bool = 
 
 
 def _tensor(matrix: Any, device: torch.device | str) -> Tensor:
-    parts = (torch.as_tensor(np.require(part, requirements="W")) for part in (matrix.indptr, matrix.indices, matrix.data.astype("float32")))
+    parts = (
+        torch.as_tensor(np.require(part, requirements="W"))
+        for part in (matrix.indptr, matrix.indices, matrix.data.astype("float32"))
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
         return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=False).to(device)
