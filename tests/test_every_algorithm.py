@@ -31,8 +31,8 @@ CHECKS["MultiTask"] = multi_task_checks.MULTI_TASK_CHECKS
 CHECKS["Heterogeneous"] = heterogeneous_checks.HETEROGENEOUS_CHECKS
 CHECKS["Graph"] = graph_checks.GRAPH_CHECKS
 CHECKS["Relations"] = relational_checks.RELATIONAL_CHECKS
-BAD = BAD + bad_multi_task.BAD + bad_heterogeneous.BAD + bad_relational.BAD
-GOOD = GOOD | bad_multi_task.GOOD | bad_heterogeneous.GOOD | bad_relational.GOOD
+BAD = BAD + bad_multi_task.BAD + bad_heterogeneous.BAD + bad_relational.BAD + bad_graphs.BAD
+GOOD = GOOD | bad_multi_task.GOOD | bad_heterogeneous.GOOD | bad_relational.GOOD | bad_graphs.GOOD
 if importlib.util.find_spec("torch"):  # without it no method of these two shapes is here
     import adaptation_checks
     import bad_adaptations

@@ -169,7 +169,7 @@ def _own_names(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
 
 
 def _kind(task: TransferTask, sources: Sequence[Domain]) -> Task:
-    forms = {np.shape(d.y)[1:] for d in sources}
+    forms = {np.asarray(d.y).shape[1:] for d in sources}
     if len(forms) > 1 or (forms != {()} and task.kind == "regression"):
         raise DomainError(
             f"{sources[0].name}: labels must be one a row in every source, or a table of classes in every one, and numbers for a"

@@ -29,7 +29,7 @@ def source_edges(defined: Defined) -> Any:
     methods = defined.task.methods
     named = next((m for m in methods or () if "graph" in card_of(m).data), None)
     if named is None and (methods is not None or any(d.edges is None for d in domains)):
-        if any(np.ndim(d.y) == 2 for d in defined.sources):
+        if any(np.asarray(d.y).ndim == 2 for d in defined.sources):
             raise DomainError(
                 f"{domains[0].name}: rows with several labels must be the nodes of graphs, and the methods for graphs (transferkit"
                 " list --data graph). Got rows without edges, or a method for tables."

@@ -90,7 +90,7 @@ class Prepared:
     @property
     def outcome(self) -> str:
         """What a prediction is: "classification", "regression", or "multilabel" where rows have several labels."""
-        return "multilabel" if np.ndim(self.source.y) == 2 else self.kind
+        return "multilabel" if np.asarray(self.source.y).ndim == 2 else self.kind
 
     @classmethod
     def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:

@@ -71,7 +71,7 @@ def test_labels_that_judge_an_epoch_shape_no_edge():
     world = worlds.rewired(0, 60)
     still = training(n_epochs=1, lr=1e-12, validation=0.2)
     model = fitted(world, start=0.0, every=1, kept=0.0, random_state=0, training=still)
-    seed = int(np.random.RandomState(0).randint(2**31 - 1))  # noqa: NPY002
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
     held = train_test_split(np.arange(60), test_size=0.2, random_state=seed, stratify=world.y)[1]
     Y = np.eye(3)[world.y]
     Y[held] = 0

@@ -2,9 +2,11 @@
 
 import math
 
+import pytest
 import torch
 
-from transferkit.ops.nn.entropy import mean_entropy, row_entropy
+from transferkit.ops.nn.entropy import class_entropy, mean_entropy, row_entropy
+from transferkit.ops.nn.virtual_adversarial import divergence
 
 
 def test_bounds():
@@ -27,3 +29,16 @@ def test_the_mean_is_that_of_the_rows():
     torch.testing.assert_close(row_entropy(logits)[:2], -(p * p.log()).sum(dim=1))
     assert row_entropy(logits)[2] == 0
     torch.testing.assert_close(mean_entropy(logits), row_entropy(logits).mean())
+
+
+def test_a_class_without_any_share_has_a_finite_gradient():
+    logits = torch.tensor([[200.0, 0.0, -200.0], [150.0, 10.0, -200.0]], requires_grad=True)
+    found = class_entropy(logits.softmax(dim=1))
+    found.backward()
+    assert torch.isfinite(logits.grad).all()
+    p = torch.tensor([[0.2, 0.8], [0.6, 0.4]])
+    assert float(class_entropy(p)) == pytest.approx(-(0.4 * math.log(0.4) + 0.6 * math.log(0.6)))
+    assert class_entropy(p[None], dim=1).shape == (1,)
+    q = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    divergence(q, torch.zeros(1, 2)).sum().backward()
+    assert torch.isfinite(q.grad).all()

@@ -18,6 +18,7 @@ from ...engine.labels import Labels
 from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
 from ...engine.training import Training
+from ...ops.nn.entropy import row_entropy
 
 CARD = {
     "class": "FDA",
@@ -177,8 +178,7 @@ class _Restyled(Objective):
         joint = joint_pass(self.network, {"source": replace(source, x=x.to(source.x.dtype)), "target": target})
         assert source.y is not None
         task = self.labels.loss(joint.outputs_s, source.y)
-        proba = joint.outputs_t.float().softmax(dim=1)
-        entropy = torch.special.entr(proba).sum(dim=1) / math.log(proba.shape[1])
+        entropy = row_entropy(joint.outputs_t) / math.log(joint.outputs_t.shape[1])
         transfer = (entropy.square() + _EPS**2).pow(self.eta).mean()
         return {"loss": task + self.trade_off * transfer, "task": task, "transfer": transfer}
 

@@ -18,6 +18,7 @@ from ...engine.pretraining import pretrain
 from ...engine.task_learner import State
 from ...engine.training import Training
 from ...ops.nn.adam_steps import adam_steps
+from ...ops.nn.entropy import class_entropy
 from ...ops.nn.prototypes import class_means, squared_distances
 
 CARD = {
@@ -219,7 +220,7 @@ class _Informed(FeatureLearner):
         right = (of_class * self.logits(w, support).log_softmax(-1)).sum(-1).mean(1)
         log_p = self.logits(w, z).log_softmax(-1)
         alone = -(log_p.exp() * log_p).sum(-1).mean(1)
-        together = torch.special.entr(log_p.exp().mean(1)).sum(-1)
+        together = class_entropy(log_p.exp(), dim=1)
         return -self.support_weight * right - together + self.entropy_weight * alone
 
     def guesses(self, w: Tensor, z: Tensor) -> Tensor:

@@ -202,6 +202,7 @@ class _Aligned(GraphObjective):
         self.register_buffer("last", torch.tensor(-1))  # epoch at which they were found
         self.fit, self.method, self.plain = fit, method, fit.graphs["source"]
         self.Y = np.eye(k)[fit.data.codes] if fit.labels.classes is not None else as_shares(fit.data.ys)
+        self.Y[fit.held.nodes] = 0  # type: ignore[attr-defined]  # labels that judge an epoch shape no weight
         self.node_weight: Tensor | None = None
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
@@ -209,7 +210,8 @@ class _Aligned(GraphObjective):
         source = self.look(batch["source"], "source")
         assert source.y is not None
         assert self.node_weight is not None
-        each = self.labels.loss(source.outputs, source.y, "none")
+        labels = self.labels.n_outputs if self.labels.kind == "multilabel" else 1  # summed over them, as in `loss_of`
+        each = labels * self.labels.loss(source.outputs, source.y, "none")
         return {"loss": (self.node_weight[source.nodes] * each).mean()}
 
     def _weigh(self, epoch: int) -> None:
@@ -221,7 +223,7 @@ class _Aligned(GraphObjective):
             return
         ratios = self.edge_weight.cpu().numpy()
         links = {name: weighted_links(own, self.Y, ratios, self.method.kept) for name, own in self.plain.links.items()}
-        self.graphs["source"] = Graph(self.plain.X, links, "source")
+        self.graphs["source"] = self.fit.graphs["source"] = Graph(self.plain.X, links, "source")
         weight = np.where(self.Y.sum(axis=1) > 0, self.Y @ self.class_weight.cpu().numpy(), 1.0)
         self.node_weight = torch.as_tensor(weight, dtype=torch.float32, device=self.edge_weight.device)
 

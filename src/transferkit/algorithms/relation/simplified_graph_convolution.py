@@ -49,8 +49,8 @@ class SimplifiedGraphConvolution(GraphTransfer):
         rows where they came so.
     estimator : estimator or transfer method, default=None
         What learns from the averaged features: a classifier or regressor of the labelled nodes, or a method of this package
-        that also gets the target's nodes, such as ``CORAL()``, for one label a node. None is logistic regression for classes, one for each
-        label where a node has several, and ridge regression for numbers.
+        that also gets the target's nodes, such as ``CORAL()``, where a node has one label. None is logistic regression for
+        classes, one for each label where a node has several, and ridge regression for numbers.
     random_state : int, RandomState or None, default=None
         Of the truncated SVD.
 

@@ -14,7 +14,7 @@ from ...engine.graph_objective import GraphObjective
 from ...engine.graph_source_free import GRAPH_SOURCE_RULES, GraphSourceFree, GraphTargetFit
 from ...engine.objective import Batch, Stream
 from ...engine.training import Training
-from ...ops.nn.entropy import mean_entropy
+from ...ops.nn.entropy import class_entropy, mean_entropy
 from ...ops.node_roles import draw_neighbours, role_links
 
 CARD = {
@@ -186,7 +186,7 @@ class _Consistent(GraphObjective):
         outputs = self.look(Stream(asked[None] if whole else asked, None, stream.rows), "target").outputs.float()
         own, *drawn = torch.split(outputs.softmax(dim=1), [len(part) for part in parts])
         entropy = mean_entropy(outputs[:n])
-        diversity = torch.special.entr(own.mean(dim=0).clamp(min=1e-12)).sum()  # at 0 it has no gradient
+        diversity = class_entropy(own)
         found = {"loss": entropy - diversity, "entropy": entropy, "diversity": diversity}
         for k, name in enumerate(self.pairs):
             found[name] = _apart(own, drawn[2 * k], drawn[2 * k + 1].view(n, m, -1))

@@ -16,6 +16,7 @@ from ...engine.network import Network
 from ...engine.objective import Batch, Objective, Step
 from ...engine.several import pass_together
 from ...engine.training import Training
+from ...ops.nn.entropy import mean_entropy
 from ...ops.nn.grad_reverse import grad_reverse
 
 CARD = {
@@ -163,5 +164,5 @@ class _MinimaxEntropy(Objective):
         labelled = torch.cat([found[0][1], found[1][1]])
         task = self.labels.loss(labelled, torch.cat([source.y, known.y]))
         outputs = self.network.head(grad_reverse(found[2][0])).float()
-        entropy = torch.special.entr(outputs.softmax(dim=1)).sum(dim=1).mean()
+        entropy = mean_entropy(outputs)
         return {"loss": task - self.trade_off * entropy, "task": task, "transfer": -entropy}

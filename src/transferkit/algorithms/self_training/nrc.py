@@ -13,6 +13,7 @@ from ...engine.network_estimator import Fit
 from ...engine.objective import Batch, Objective, Step
 from ...engine.source_free import SOURCE_FREE_RULES, SourceFree, whole_pass
 from ...engine.training import Training
+from ...ops.nn.entropy import class_entropy
 from ...ops.nn.neighbours import Memory
 
 CARD = {
@@ -162,6 +163,6 @@ class _Neighbourhood(Objective):
             "near": -(weight * (said[near] @ p[:, :, None])[..., 0]).sum(dim=1).mean(),
             "expanded": -self.weak * (said[expanded] * p[:, None, None]).sum(dim=(1, 2, 3)).mean(),
             "self": -(said[target.rows] * p).sum(dim=1).mean(),
-            "diversity": -torch.special.entr(p.mean(dim=0)).sum(),
+            "diversity": -class_entropy(p),
         }
         return {"loss": sum(parts.values(), torch.zeros((), device=p.device)), **parts}

@@ -17,6 +17,7 @@ from ...engine.objective import Batch, Objective, Step
 from ...engine.rows import Rows
 from ...engine.source_free import SOURCE_FREE_RULES, SourceFree, whole_pass
 from ...engine.training import Training
+from ...ops.nn.entropy import class_entropy, mean_entropy
 
 CARD = {
     "class": "SHOT",
@@ -147,8 +148,7 @@ class _Hypothesis(Objective):
         self._label(int(progress * self.n_epochs + 1e-9))
         target = batch["target"]
         outputs = self.network(target.x).float()
-        p = outputs.softmax(dim=1)
-        entropy, diversity = torch.special.entr(p).sum(dim=1).mean(), torch.special.entr(p.mean(dim=0)).sum()
+        entropy, diversity = mean_entropy(outputs), class_entropy(outputs.softmax(dim=1))
         pseudo = functional.cross_entropy(outputs, self.labels[target.rows])
         loss = entropy - diversity + self.trade_off * pseudo
         return {"loss": loss, "entropy": entropy, "diversity": diversity, "pseudo": pseudo}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-__all__ = ["mean_entropy", "row_entropy"]
+__all__ = ["class_entropy", "mean_entropy", "row_entropy"]
+
+_NOTHING = 1e-12  # a share below this counts as this: at 0 the entropy has no slope
 
 
 def row_entropy(logits: Tensor) -> Tensor:
@@ -26,3 +29,16 @@ def row_entropy(logits: Tensor) -> Tensor:
 def mean_entropy(logits: Tensor) -> Tensor:
     """Mean of `row_entropy` over the rows, of shape ()."""
     return row_entropy(logits).mean()
+
+
+def class_entropy(p: Tensor, dim: int = 0) -> Tensor:
+    """Entropy of the mean probabilities over `dim`, in nats; its gradient is finite where a class has no share at all.
+
+    Parameters
+    ----------
+    p : tensor of shape (..., batch, n_classes)
+        Probabilities.
+    dim : int, default=0
+        The axis of the rows.
+    """
+    return torch.special.entr(p.mean(dim).clamp(min=_NOTHING)).sum(-1)

@@ -51,6 +51,7 @@ def virtual_adversarial(
 def divergence(p: Tensor, logits: Tensor) -> Tensor:
     """Kullback-Leibler divergence ``KL(p || softmax(logits))`` of every row, of shape (batch,)."""
     log_q = logits.float().log_softmax(dim=1)
+    p = p.clamp(min=1e-12)  # at 0 the entropy has no slope
     return -torch.special.entr(p).sum(dim=1) - (p * log_q).sum(dim=1)
 
 
