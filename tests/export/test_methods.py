@@ -29,9 +29,10 @@ def fitted(name):
     card, cls = catalogue.cards()[name], catalogue.load(name)
     known = np.arange(60) < 24
     target = Domain(TARGET) if "unsupervised" in card.settings else Domain(TARGET, Y, known=known)
+    params = getattr(cls, "_test_params", {})
     if "classification" not in card.tasks:
-        return cls(**cls._test_params).fit(X, X[:, 0], target=Domain(TARGET, X[:, 0], known=known))
-    return cls(**cls._test_params).fit(X, Y, target=target)
+        return cls(**params).fit(X, X[:, 0], target=Domain(TARGET, X[:, 0], known=known))
+    return cls(**params).fit(X, Y, target=target)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -265,7 +265,7 @@ def test_a_run_says_so_where_the_guard_was_wrong():
     from transferkit.pipeline.evaluate import _sentence
 
     winner = SimpleNamespace(candidate=SimpleNamespace(id="coral-1", card=SimpleNamespace(cls="CORAL")))
-    guard = {"adapted": True, "state": "adapt", "reason": "r"}
+    guard = {"adapted": True, "state": "adapt", "reason": "r", "anchor": "source_only-1"}
     arguments = (winner, guard, (0.7, (0.6, 0.8)), (0.8, (0.7, 0.9)))
     assert "the guard was wrong here" in _sentence(*arguments, "held-back labels", "classification")
     assert "speaks against it" in _sentence(*arguments, "label-free estimate", "classification")

@@ -38,8 +38,9 @@ def holds_graph(source: Any) -> bool:
     if path.suffix.lower() not in (".mat", ".npz") or not path.is_file():
         return False
     try:
-        return any(name.casefold() in _NETWORKS for name in _names(path))
-    except (DataError, OSError, ValueError, zipfile.BadZipFile):
+        with reading(str(path), "arrays", io.matlab.MatReadError, zipfile.BadZipFile):
+            return any(name.casefold() in _NETWORKS for name in _names(path))
+    except DataError:
         return False  # whatever it is, the reader of arrays says what is wrong with it
 
 

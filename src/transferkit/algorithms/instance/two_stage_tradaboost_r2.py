@@ -109,7 +109,7 @@ class TwoStageTrAdaBoostR2(MedianTransfer):
         "estimator": ESTIMATOR,
     }
     _accept_sparse: ClassVar = True
-    _test_params: ClassVar = {"n_steps": 3, "n_estimators": 3, "cv": 2}
+    _test_params: ClassVar = {"n_steps": 4, "n_estimators": 3, "cv": 3}
 
     def __init__(
         self,
