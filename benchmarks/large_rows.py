@@ -40,7 +40,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "meda_nystroem": ("MEDA", {"n_iter": 3, "approx": "nystroem", "random_state": 0}, {"n_iter": 3}),
     "exact_ot_minibatch": ("ExactOT", PARTS, {}),
     "sinkhorn_ot_minibatch": ("SinkhornOT", PARTS, {}),
-    "class_regularised_ot_minibatch": ("ClassRegularisedOT", {**PARTS, "tol": 1e-4}, {"tol": 1e-4}),
+    "class_regularised_ot_minibatch": ("ClassRegularisedOT", {**PARTS, "batch_size": 400, "tol": 1e-4}, {"tol": 1e-4}),
     "unbalanced_ot_minibatch": ("UnbalancedOT", PARTS, {}),
     "laplace_ot_minibatch": ("LaplaceOT", {**PARTS, "batch_size": 500, "tol": 0.05}, {"tol": 0.05}),
     "linear_monge": ("LinearMonge", {}, None),

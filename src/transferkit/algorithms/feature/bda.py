@@ -102,6 +102,10 @@ class BDA(FeatureTransfer):
     ridge classifier's leave-one-out error on the (normalised) rows, ``mu = d_c / (d_c + d_m)``. Target labels that are
     known take the place of pseudo-labels.
 
+    The weight of ``reg`` against the discrepancies falls with the square of the number of rows: A has a row for each of them. What
+    1 does at 2,000 rows takes ``reg=(n / 2000)**2`` at n; with 1 at 100,000 rows the pseudo-labels of made-up classes went wrong
+    (50 % right, against 95 %).
+
     References
     ----------
     Wang, Chen, Hao, Feng & Shen. Balanced Distribution Adaptation for Transfer Learning. ICDM 2017.
