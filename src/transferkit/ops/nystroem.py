@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..core.errors import ParamError
 from ..core.protocols import Array
 from .covariance import matrix_power
 from .kernels import rbf
 from .mmd import ComponentProblem
 
-__all__ = ["NystroemProblem", "nystroem"]
+__all__ = ["NystroemProblem", "kernel_problem", "nystroem"]
 
 
 def nystroem(X: Array, gamma: float, n_landmarks: int, random_state: Any = None) -> tuple[Array, Array]:
@@ -70,3 +71,45 @@ class NystroemProblem:
     def solve(self, E: Array, reg: float, k: int) -> Array:
         """The first k components: what kernel values with the landmarks are multiplied with, (n_drawn, n_components)."""
         return self._root @ self._problem.solve(E, reg, k)
+
+
+def kernel_problem(
+    where: str,
+    X: Array,
+    kernel: str,
+    gamma: float | None,
+    approx: str | None,
+    n_landmarks: int,
+    random_state: Any = None,
+) -> tuple[ComponentProblem | NystroemProblem, Array | None]:
+    """The component problem of a kernel, exact or approximate, and the rows that the rbf kernel compares with.
+
+    Parameters
+    ----------
+    where : str
+        What an error begins with, as "JDA.fit".
+    X : array of shape (n_samples, n_features)
+        Rows of both domains.
+    kernel, gamma
+        As of `ComponentProblem`; gamma is None for all kernels but "rbf".
+    approx : {None, "nystroem"}
+    n_landmarks, random_state
+        As of `nystroem`.
+
+    Returns
+    -------
+    problem : ComponentProblem or NystroemProblem
+    rows : array of shape (n_rows, n_features) or None
+        All rows or the landmarks; None where the components are weights of features.
+
+    Raises
+    ------
+    ParamError
+        If `approx` is given for another kernel.
+    """
+    if approx is None:
+        return ComponentProblem(X, kernel, gamma), None if gamma is None else X
+    if gamma is None:
+        raise ParamError(f"{where}: approx must be None unless kernel='rbf'. Got {approx!r}.")
+    problem = NystroemProblem(X, gamma, n_landmarks, random_state)
+    return problem, problem.landmarks

@@ -16,8 +16,8 @@ from ..core.errors import DomainError, ParamError
 from ..core.protocols import Array
 
 __all__ = [
-    "Pairs", "count_pairs", "gain_interval", "labels_needed", "log_evidence", "rows_to_label", "sign_test", "stopping_times",
-    "verdict",
+    "Pairs", "count_pairs", "gain_interval", "labels_needed", "log_evidence", "pairs_of_classes", "rows_to_label", "sign_test",
+    "stopping_times", "verdict",
 ]  # fmt: skip
 
 MOST_ROWS = 5000  # that a tour goes through
@@ -37,6 +37,11 @@ def count_pairs(loss_a: Array, loss_b: Array) -> Pairs:
     if a.shape != b.shape or a.ndim != 1:
         raise DomainError(f"count_pairs: loss_b must have the shape of loss_a, (n,). Got {b.shape} and {a.shape}.")
     return Pairs(int((b < a).sum()), int((b > a).sum()), int((b == a).sum()))
+
+
+def pairs_of_classes(loss_a: Array, loss_b: Array, y: Array, classes: Array) -> list[Pairs]:
+    """`count_pairs` among the rows of each class, none where it has no row: b that wins in every one is better at any shares."""
+    return [count_pairs(loss_a[y == c], loss_b[y == c]) for c in classes]
 
 
 def sign_test(wins: int, losses: int, *, mid_p: bool = True) -> float:

@@ -234,3 +234,13 @@ def test_per_class_a_win_of_one_class_is_not_enough():
     against = PairedShots(wrong, per_class=True, random_state=0)
     assert against.score(mostly, source, target) > 0, "both classes won"
     assert "each class alone" in against.explain(mostly, source, target)[0]["says"]
+
+
+def test_per_class_a_class_without_a_label_shows_nothing():
+    y = np.arange(40) % 2
+    X = np.arange(40.0)[:, None]
+    source, target = Domain(X, y), Domain(X, y, known=y == 1)
+    nothing = _says(np.zeros(40, int))().fit(X, y, target=target)
+    right = _says(y)().fit(X, y, target=target)
+    assert PairedShots(nothing, random_state=0).score(right, source, target) > 0
+    assert PairedShots(nothing, per_class=True, random_state=0).score(right, source, target) <= 0

@@ -8,13 +8,13 @@ import numpy as np
 
 from ...core.base import ESTIMATOR, FeatureTransfer, fit_inner, stack
 from ...core.constraints import Boolean, Either, Interval, Nothing, Options, RandomState
-from ...core.errors import DomainError, ParamError
+from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.kernels import median_gamma, rbf
 from ...ops.linalg import unit_rows
-from ...ops.mmd import ComponentProblem, mmd_vectors
-from ...ops.nystroem import NystroemProblem
+from ...ops.mmd import mmd_vectors
+from ...ops.nystroem import kernel_problem
 
 CARD = {
     "class": "JDA",
@@ -155,17 +155,11 @@ class JDA(FeatureTransfer):
         X = np.asarray(stack(data.Xs, data.Xt), dtype=np.float64)
         if self.normalize:
             X = unit_rows(X)
-        is_rbf = self.kernel == "rbf"
-        self.gamma_ = (self.gamma or median_gamma(X)) if is_rbf else None
-        problem: Any
-        if self.approx is None:
-            problem, rows = ComponentProblem(X, self.kernel, self.gamma_), X
-        else:
-            if self.gamma_ is None:
-                raise ParamError(f"JDA.fit: approx must be None unless kernel='rbf'. Got {self.approx!r}.")
-            problem = NystroemProblem(X, self.gamma_, self.n_landmarks, self.random_state)
-            rows = problem.landmarks
-        self.X_fit_ = rows.astype(data.Xs.dtype) if is_rbf else None
+        self.gamma_ = (self.gamma or median_gamma(X)) if self.kernel == "rbf" else None
+        problem, rows = kernel_problem(
+            "JDA.fit", X, self.kernel, self.gamma_, self.approx, self.n_landmarks, self.random_state
+        )
+        self.X_fit_ = None if rows is None else rows.astype(data.Xs.dtype)
         labels = np.concatenate([data.ys, data.yt])
         codes = np.full(len(data.Xt), -1)
         codes[data.known] = data.codes_t

@@ -8,13 +8,12 @@ import numpy as np
 
 from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Boolean, Either, Interval, Nothing, Options, RandomState
-from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.kernels import median_gamma, rbf
 from ...ops.linalg import unit_rows
-from ...ops.mmd import ComponentProblem, mmd_vectors
-from ...ops.nystroem import NystroemProblem
+from ...ops.mmd import mmd_vectors
+from ...ops.nystroem import kernel_problem
 
 CARD = {
     "class": "TCA",
@@ -141,19 +140,13 @@ class TCA(FeatureTransfer):
         X = np.asarray(stack(data.Xs, data.Xt), dtype=np.float64)
         if self.normalize:
             X = unit_rows(X)
-        is_rbf = self.kernel == "rbf"
-        self.gamma_ = (self.gamma or median_gamma(X)) if is_rbf else None
-        problem: Any
-        if self.approx is None:
-            problem, rows = ComponentProblem(X, self.kernel, self.gamma_), X
-        else:
-            if self.gamma_ is None:
-                raise ParamError(f"TCA.fit: approx must be None unless kernel='rbf'. Got {self.approx!r}.")
-            problem = NystroemProblem(X, self.gamma_, self.n_landmarks, self.random_state)
-            rows = problem.landmarks
+        self.gamma_ = (self.gamma or median_gamma(X)) if self.kernel == "rbf" else None
+        problem, rows = kernel_problem(
+            "TCA.fit", X, self.kernel, self.gamma_, self.approx, self.n_landmarks, self.random_state
+        )
         A = problem.solve(mmd_vectors(len(data.Xs), len(data.Xt)), self.reg, self.n_components)
         self.components_, self.n_components_ = A.astype(data.Xs.dtype), A.shape[1]
-        self.X_fit_ = rows.astype(data.Xs.dtype) if is_rbf else None
+        self.X_fit_ = None if rows is None else rows.astype(data.Xs.dtype)
         return self._map(data.Xs, "source")
 
     def _map(self, X: Array, domain: str) -> Array:

@@ -17,7 +17,7 @@ from ...core.errors import ParamError, TransferError
 from ...core.protocols import Array, Domain
 from ...ops.candidates import MODEL, MODELS, check_domains, finding
 from ...ops.folds import deal_folds
-from ...ops.paired_test import count_pairs, sign_test
+from ...ops.paired_test import count_pairs, pairs_of_classes, sign_test
 
 CARD = {
     "class": "PairedShots",
@@ -178,7 +178,7 @@ class PairedShots(BaseEstimator):
         need = _smallest_lead(pairs.wins + pairs.losses, self.level)
         slack, weakest = lead - need, p
         if self.per_class and not regression:
-            each = [count_pairs(before[own], after[own]) for own in (target.known_y == c for c in self.anchor.classes_)]
+            each = pairs_of_classes(before, after, target.known_y, self.anchor.classes_)
             slack = min(won - lost - _smallest_lead(won + lost, self.level) for won, lost, _ in each)
             weakest = max(sign_test(won, lost) for won, lost, _ in each)
         passed = max(p, weakest) <= self.level and smaller

@@ -14,7 +14,7 @@ from ...core.errors import TransferError
 from ...core.protocols import Array
 from ...ops.candidates import class_probabilities, finding
 from ...ops.folds import deal_folds
-from ...ops.paired_test import count_pairs, sign_test
+from ...ops.paired_test import count_pairs, pairs_of_classes, sign_test
 from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice, facts_of_choice
@@ -67,8 +67,8 @@ def _tested(anchor: Trained, named: Trained, prepared: Prepared, seed: int) -> d
     except TransferError as err:
         return finding("refit", None, None, False, f"A refit with fewer target labels failed: {err}")
     pairs = count_pairs(before, after)
-    parts = [y == c for c in prepared.classes] if prepared.classes is not None and len(prepared.classes) == 2 else []
-    each = [count_pairs(before[own], after[own]) for own in parts]
+    classes = prepared.classes
+    each = pairs_of_classes(before, after, y, classes) if classes is not None and len(classes) == 2 else []
     p = max(sign_test(part.wins, part.losses) for part in (pairs, *each))
     smaller = bool(after.mean() < before.mean())
     what = "has fewer wrong labels" if y.ndim == 2 else "is right where source-only is wrong"
