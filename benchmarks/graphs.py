@@ -14,7 +14,7 @@ PyGDA has one class a paper, so that its numbers are of another task.
 Micro- and macro-F1 in percent over the target's nodes. "F1" takes the labels that a method predicts; "top" takes, as the code
 of ACDNE and AdaGCN does, for each paper as many of the most probable topics as it truly has, which a user cannot know. Means
 and standard deviations over the seeds go to benchmarks/results/graphs.json after each cell, so that a stopped run goes on where
-it was. Needs the folder that TRANSFERKIT_DATA names.
+it was, and one with more seeds adds to it. Needs the folder that TRANSFERKIT_DATA names.
 """
 
 from __future__ import annotations
@@ -102,21 +102,23 @@ def scores(y: Array, predicted: Array, proba: Array) -> dict[str, float]:
     return found
 
 
-def measure(direction: str, row: str, n_seeds: int) -> dict[str, Any]:
-    """One cell: a method in one direction."""
+def measure(direction: str, row: str, n_seeds: int, before: list[dict[str, float]]) -> dict[str, Any]:
+    """One cell: a method in one direction; seeds that were run before are not run again."""
     source, target = (named.load("citation-graphs", label="topics")[name] for name in direction.split(" -> "))
-    found, seconds = [], []
-    for seed in range(n_seeds):
+    runs = list(before)
+    for seed in range(len(runs), n_seeds):
         start = time.perf_counter()
         model = model_of(row, seed).fit(source.X, source.y, target=target.hide(), edges=source.edges)
-        seconds.append(time.perf_counter() - start)
-        found.append(scores(np.asarray(target.y), model.predict(target.X), model.predict_proba(target.X)))
-    cell: dict[str, Any] = {"seeds": n_seeds, "seconds_a_fit": round(float(np.mean(seconds)), 1)}
-    for key in found[0]:
-        values = [one[key] for one in found]
-        cell[key] = round(float(np.mean(values)), 2)
-        cell[f"{key}_sd"] = round(float(np.std(values, ddof=1)), 2) if n_seeds > 1 else None
-    return cell
+        seconds = round(time.perf_counter() - start, 1)
+        found = scores(np.asarray(target.y), model.predict(target.X), model.predict_proba(target.X))
+        runs.append({"seconds": seconds, **found})
+    cell: dict[str, Any] = {"seeds": len(runs), "seconds_a_fit": round(float(np.mean([r["seconds"] for r in runs])), 1)}
+    for key in runs[0]:
+        if key != "seconds":
+            values = [one[key] for one in runs]
+            cell[key] = round(float(np.mean(values)), 2)
+            cell[f"{key}_sd"] = round(float(np.std(values, ddof=1)), 2) if len(runs) > 1 else None
+    return {**cell, "runs": runs}
 
 
 def show(found: dict[str, Any]) -> None:
@@ -143,8 +145,9 @@ def main() -> None:
         for row in asked.methods or rows_of_the_table():
             for direction in asked.directions:
                 cell = f"{direction} | {row}"
-                if cell not in found:
-                    found[cell] = measure(direction, row, asked.seeds)
+                there = found.get(cell, {"seeds": 0})
+                if there["seeds"] < asked.seeds:
+                    found[cell] = measure(direction, row, asked.seeds, there.get("runs", []))
                     atomic_write(asked.out, json.dumps(found, indent=1) + "\n")
                     print(f"{cell}: {found[cell]}", flush=True)
     show(found)

@@ -60,17 +60,20 @@ class Joint:
         return self.outputs[self.n :]
 
 
-def joint_pass(network: Network, batch: Batch) -> Joint:
-    """Source and target through the network in one batch.
+def joint_pass(network: Network, batch: Batch, apart: bool = False) -> Joint:
+    """Source and target through the network, in one batch or each by itself.
 
     Notes
     -----
-    This is where batch normalisation is decided: it takes the statistics of both domains together, as TLlib and DeepDA
-    do, and the moving ones that it predicts with are of both. A method that wants statistics of each domain
-    sends ``batch["source"].x`` and ``batch["target"].x`` through the network by itself.
+    This is where batch normalisation is decided. In one batch it takes the statistics of both domains together, as TLlib
+    does in DANN, CDAN and MCC. With `apart` each domain has those of its own, as in DeepDA, in TLlib's AFN and in that of its
+    authors: every feature then has the same mean and spread in both. The moving ones that it predicts with are of both.
     """
     source, target = batch["source"], batch["target"]
-    z = network.features(cat_rows(source.x, target.x))
+    if apart:
+        z = torch.cat([network.features(source.x), network.features(target.x)])
+    else:
+        z = network.features(cat_rows(source.x, target.x))
     return Joint(z, network.head(z), source, target)
 
 
@@ -110,6 +113,8 @@ class Alignment(Objective):
         Its weight.
     frozen : sequence of Module
         Modules inside the term that are never trained.
+    apart : bool
+        Whether each domain has batch statistics of its own: see `joint_pass`.
     """
 
     def __init__(
@@ -120,9 +125,11 @@ class Alignment(Objective):
         trade_off: float = 1.0,
         *,
         frozen: Sequence[nn.Module] = (),
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.labels, self.term, self.trade_off = network, labels, term, trade_off
+        self.apart = apart
         self._frozen = tuple(frozen)
         for module in self._frozen:
             module.requires_grad_(False)
@@ -132,7 +139,7 @@ class Alignment(Objective):
         return [Step("train", self._loss, [p for p in self.parameters() if id(p) not in still])]
 
     def _loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        joint = joint_pass(self.network, batch)
+        joint = joint_pass(self.network, batch, self.apart)
         assert joint.source.y is not None
         task = self.labels.loss(joint.outputs_s, joint.source.y)
         parts = dict(self.term(joint, progress))

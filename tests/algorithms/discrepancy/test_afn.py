@@ -35,11 +35,19 @@ def test_the_force_is_the_same_on_every_row(delta):
     torch.testing.assert_close(z.grad, expected, rtol=1e-3, atol=1e-6)
 
 
+def test_each_domain_is_normalised_by_its_own_statistics():
+    objective, batch = built(small(AFN), shifts.offset(5, 40))
+    source, target = batch["source"], batch["target"]
+    z_s, z_t = (objective.network.features(rows.x) for rows in (source, target))
+    parts = objective.steps()[0].loss(batch, 0.5)
+    torch.testing.assert_close(parts["norm_source"], z_s.norm(dim=1).mean())
+    torch.testing.assert_close(parts["norm_target"], z_t.norm(dim=1).mean())
+
+
 def test_the_entropy_of_the_target_joins_with_a_weight_of_its_own():
     objective, batch = built(small(AFN, trade_off=0.05, delta=2.0, entropy=0.3), shifts.offset(0, 40))
     parts = objective.steps()[0].loss(batch, 0.5)
-    outputs = objective.network(torch.cat([batch["source"].x, batch["target"].x]))
-    p = outputs[len(batch["source"]) :].softmax(1)
+    p = objective.network(batch["target"].x).softmax(1)
     entropy = -(p * p.log()).sum(1).mean()
     torch.testing.assert_close(parts["entropy"], entropy)
     torch.testing.assert_close(parts["loss"], parts["task"] + 0.05 * 2 * 2.0**2 + 0.3 * entropy)
@@ -53,14 +61,14 @@ def test_a_row_of_zeros_has_no_direction_and_no_gradient():
 
 
 def test_norms_grow_in_both_domains():
-    """Most in the target, whose features are the smaller ones in a network of the source: the paper's observation."""
+    """And more in the target, whose features are the smaller ones in a network of the source: the paper's observation."""
     plain, grown = (
         [np.linalg.norm(fitted(trade_off=t).transform(X), axis=1).mean() for X in (SHIFT.X, SHIFT.Xt)]
         for t in (0.0, 0.05)
     )
-    assert plain[1] < 0.5 * plain[0]
+    assert plain[1] < 0.8 * plain[0]
     assert grown[0] > 1.05 * plain[0]
-    assert grown[1] > 2 * plain[1]
+    assert grown[1] / plain[1] > 1.1 * grown[0] / plain[0]
 
 
 def test_an_offset_domain_is_recognised():

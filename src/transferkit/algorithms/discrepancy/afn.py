@@ -85,9 +85,10 @@ class AFN(NetworkAdaptation):
     entropy * H_target``, where ``|z_i|_0``, the norm that the present weights give, is a constant: each row is pushed
     outwards by the same force, however long it is. The norms' loss is therefore always ``2 * delta^2``; the norms are
     what to watch. As in the authors' code it is the sum over the domains of means, where the paper has the mean over all
-    rows, half of it, and norms are taken in the same update instead of the last one. The paper has a bottleneck of width
+    rows, half of it, norms are taken in the same update instead of the last one, and each domain goes through the network
+    by itself, so that batch normalisation has the statistics of that domain. The paper has a bottleneck of width
     1000 with dropout of 0.5 that keeps norms; here norms are taken before the head's dropout, which leaves them alone. A
-    step costs one forward and backward of the joint batch; the term itself is nearly free.
+    step costs about one forward and backward of the joint batch; the term itself is nearly free.
 
     References
     ----------
@@ -148,7 +149,7 @@ class AFN(NetworkAdaptation):
                 "entropy": entropy.detach(),
             }
 
-        return Alignment(fit.network, fit.labels, weighted)
+        return Alignment(fit.network, fit.labels, weighted, apart=True)
 
     def _term(self, fit: DomainFit) -> Any:
         def growth(joint: Joint, progress: float) -> Mapping[str, Tensor]:
