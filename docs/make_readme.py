@@ -25,9 +25,11 @@ def table(readme: str) -> str:
             says = card.summary.partition(": ")[2] or card.summary
             if chinese:
                 says = CHINESE["methods"].get(card.name, says)
-            terms = [", ".join(t.replace("_", " ") for t in group) for group in (card.settings, card.tasks)]
+            terms = [", ".join(t.replace("_", " ") for t in group) for group in (card.settings, card.task_names)]
             if chinese:
-                terms = [", ".join(CHINESE["terms"].get(t, t) for t in group) for group in (card.settings, card.tasks)]
+                terms = [
+                    ", ".join(CHINESE["terms"].get(t, t) for t in group) for group in (card.settings, card.task_names)
+                ]
             paper = f"[{card.paper.split('. ')[0]}]({card.url})" if card.url else card.paper.split(". ")[0]
             lines.append(f"| `{card.name}` | {says.rstrip('.')} | {terms[0]} | {terms[1]} | {paper} |")
     return "\n".join(lines)

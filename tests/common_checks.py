@@ -29,7 +29,7 @@ from shifts import Shift
 from transferkit import Domain, DomainError, ParamError, SourceOnly
 from transferkit.catalogue import Card
 from transferkit.core import protocols
-from transferkit.pipeline.select import plain_model
+from transferkit.pipeline.plain_models import plain_model
 
 SEEDS = range(5)
 _KEPT: dict[type[Any], dict[Any, Any]] = {}  # what Subject.fitted has fitted

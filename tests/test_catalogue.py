@@ -122,7 +122,7 @@ def test_every_card_loads_or_says_what_is_missing():
 
 def test_find_filters_and_refuses_unknown_words():
     assert {c.paradigm for c in catalogue.find(paradigm="feature")} == {"feature"}
-    assert all("regression" in c.tasks for c in catalogue.find(task="regression"))
+    assert all("regression" in (*c.tasks, *c.with_pairs) for c in catalogue.find(task="regression"))
     assert all(
         "few_label" in c.settings and c.protocol == "Transfer"
         for c in catalogue.find(setting="few_label", protocol="Transfer")

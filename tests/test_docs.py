@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from transferkit.data import named
+
 PAGES = sorted((Path(__file__).resolve().parent.parent / "docs").glob("*.md"))
-BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?```python\n(.*?)```", flags=re.DOTALL)
+BLOCK = re.compile(r"(?:<!-- (not run|data): ([^>]+) -->\n)?```python\n(.*?)```", flags=re.DOTALL)
 
 
 def blocks(page):
-    """Code and whether it runs here; a comment above the others says what they need."""
-    return [(code, not skipped) for skipped, code in BLOCK.findall(page.read_text(encoding="utf-8"))]
+    """Code and whether it runs here: a comment above it may say that it does not, or which named data it needs."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    there = (kind != "data" or all(named.where(name) for name in needs.split(", ")) for kind, needs, _ in found)
+    return [(code, kind != "not run" and here) for (kind, _, code), here in zip(found, there, strict=True)]
 
 
 @pytest.mark.filterwarnings("ignore")  # made-up data may converge badly; what is shown has to run

@@ -36,19 +36,19 @@ CASES = [
             tk.ClassRegularisedOT(p.unit / 40, p.unit / 400, "l1_l2", None, estimator=INNER), p),
         "POT": lambda p: pot("SinkhornL1l2Transport", p, reg_e=p.unit / 40, reg_cl=p.unit / 400),
     }),
-    Case("Laplacian OT", "moved", "three neighbours, the same weight. Ours to 1 % of the minimum, POT to a relative change"
-         " of 1 % in a step, which at 200 rows ends 5 % above the minimum; at 1e-9 it ends 0.4 % above ours.", {
-        "transferkit": lambda p: ours(tk.LaplaceOT(1.0, same_class=False, estimator=INNER), p),
+    Case("Laplacian OT", "moved", "three neighbours, the same weight. Ours to a bound of 20 % over the minimum, where its"
+         " objective is no higher than POT's, which stops at a relative change of 1 % in a step.", {
+        "transferkit": lambda p: ours(tk.LaplaceOT(1.0, same_class=False, tol=0.2, estimator=INNER), p),
         "POT": lambda p: pot("EMDLaplaceTransport", p, reg_lap=2 * len(p.X) / 3, reg_src=0.5, similarity_param=3,
                              tol=0.01, inner_tol=0.01, max_inner_iter=PIVOTS),
     }),
-    Case("mapping estimation, linear", "moved", "the same weights. Ours to 1 % of the minimum, POT to a relative change of"
-         " 1 % in a round.", {
-        "transferkit": lambda p: ours(tk.MappingOT(estimator=INNER), p),
+    Case("mapping estimation, linear", "moved", "the same weights. Ours to a bound of 4 % over the minimum, where its"
+         " objective is about POT's, which stops at a relative change of 1 % in a round.", {
+        "transferkit": lambda p: ours(tk.MappingOT(tol=0.04, estimator=INNER), p),
         "POT": lambda p: pot("MappingTransport", p, eta=1e-3 * len(p.X) * p.X.var(axis=0).mean(), bias=True, tol=0.01),
     }),
     Case("mapping estimation, rbf", "moved", "the same weights and width, the same tolerances.", {
-        "transferkit": lambda p: ours(tk.MappingOT("rbf", gamma=p.gamma, estimator=INNER), p),
+        "transferkit": lambda p: ours(tk.MappingOT("rbf", gamma=p.gamma, tol=0.04, estimator=INNER), p),
         "POT": lambda p: pot("MappingTransport", p, eta=1e-3 * len(p.X), bias=True, kernel="gaussian",
                              sigma=(2 * p.gamma) ** -0.5, tol=0.01),
     }),

@@ -6,7 +6,7 @@ import ast
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +28,7 @@ SCALINGS = ("source", "domain")
 
 _FOLDER = Path(__file__).parent / "algorithms"
 _REQUIRED = frozenset({"class", "protocol", "settings", "tasks", "data", "needs", "cost", "paper", "url"})
-_OPTIONAL = frozenset({"portfolio", "scaling"})
+_OPTIONAL = frozenset({"portfolio", "scaling", "with_pairs", "grows"})
 # The extra of pyproject.toml that brings a module.
 _EXTRA_OF = {
     "torch": "deep", "accelerate": "deep", "timm": "vision", "torchvision": "vision", "PIL": "vision",
@@ -67,6 +67,11 @@ class Card:
         Where it comes from.
     summary : str
         First line of the file.
+    with_pairs : tuple of str
+        Further tasks, which a method between feature spaces does where rows of both sides are paired.
+    grows : mapping of str to int
+        Weights that count for less the more rows there are, by their square, each with the rows a domain up to which it can stay:
+        with twice as many `transferkit run` takes four times the weight.
     """
 
     name: str
@@ -83,11 +88,18 @@ class Card:
     paper: str
     url: str
     summary: str
+    with_pairs: tuple[str, ...] = ()
+    grows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
         """Dotted name of the file."""
         return f"transferkit.algorithms.{self.paradigm}.{self.name}"
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The tasks for people, as in "classification", "regression with pairs"."""
+        return (*self.tasks, *(f"{task} with pairs" for task in self.with_pairs))
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -132,6 +144,11 @@ def read_card(path: Path) -> Card:
         extra = set(raw[key]) - set(allowed)
         if extra or not isinstance(raw[key], tuple):
             raise TransferError(f"{path}: CARD[{key!r}] must be a tuple of {allowed}. Got {raw[key]!r}.")
+    with_pairs = raw.get("with_pairs", ())
+    if not isinstance(with_pairs, tuple) or set(with_pairs) - (set(TASKS) - set(raw["tasks"])):
+        raise TransferError(
+            f"{path}: CARD['with_pairs'] must be a tuple of tasks beside {raw['tasks']}. Got {with_pairs!r}."
+        )
     for key, values in (("protocol", PROTOCOLS), ("cost", COSTS), ("scaling", SCALINGS)):
         if raw.get(key, values[0]) not in values:
             raise TransferError(f"{path}: CARD[{key!r}] must be one of {values}. Got {raw[key]!r}.")
@@ -140,7 +157,8 @@ def read_card(path: Path) -> Card:
         tasks=raw["tasks"], data=raw["data"], needs=raw["needs"], cost=raw["cost"],
         portfolio=tuple(MappingProxyType(p) for p in raw.get("portfolio", ({},))),
         scaling=raw.get("scaling", "source"), paper=raw["paper"], url=raw["url"],
-        summary=docstring.splitlines()[0].strip(),
+        summary=docstring.splitlines()[0].strip(), with_pairs=with_pairs,
+        grows=MappingProxyType(raw.get("grows", {})),
     )  # fmt: skip
 
 
@@ -217,7 +235,7 @@ def find(
     paradigm : str, optional
         Folder name, as in ``"feature"``.
     setting, task, data, protocol : str, optional
-        One value that the card must list.
+        One value that the card must list; a task may be one of ``with_pairs``.
     installed : bool, optional
         Whether everything it needs is installed.
     needs : str, optional
@@ -246,7 +264,7 @@ def find(
         for c in cards().values()
         if (paradigm is None or c.paradigm == paradigm)
         and (setting is None or setting in c.settings)
-        and (task is None or task in c.tasks)
+        and (task is None or task in c.tasks or task in c.with_pairs)
         and (data is None or data in c.data)
         and (protocol is None or c.protocol == protocol)
         and (needs is None or needs in c.needs)

@@ -63,6 +63,25 @@ def run(table, folder, **options):
     return trained.run_trained("tiny", table, folder, **{"seeds": (0, 1), **options})
 
 
+def test_a_cell_of_other_defaults_is_run_anew(tmp_path, ran, monkeypatch):
+    """The file's name tells the settings; what they leave to the class stands in the record."""
+    asked = {"methods": ["CORAL"], "tasks": ["shift"], "seeds": (0,)}
+    run(tiny_table(), tmp_path, **asked)
+    run(tiny_table(), tmp_path, **asked)
+    assert len(ran) == 1
+    (path,) = tmp_path.glob("*.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["defaults"]["DeepCORAL.dropout"] == "0.0"
+    assert not {"DeepCORAL.trade_off", "Training.lr"} & record["defaults"].keys(), "these are said"
+    path.write_text(json.dumps({**record, "defaults": {**record["defaults"], "DeepCORAL.dropout": "0.5"}}))
+    run(tiny_table(), tmp_path, **asked)
+    assert len(ran) == 2
+    del record["defaults"]  # as older records are
+    path.write_text(json.dumps(record))
+    run(tiny_table(), tmp_path, **asked)
+    assert len(ran) == 2
+
+
 def test_later_settings_win():
     table = tiny_table()
     found = settings_of(table, table.ROWS[1], "same")

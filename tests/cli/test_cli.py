@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import transferkit
 from transferkit.cli import main
 
 COMMANDS = [
@@ -309,3 +310,36 @@ def test_lifelong(cli, tables):
     assert (code, len(err.splitlines())) == (1, 1)
     assert "follows Transfer" in err
     assert cli("predict", "stream", tables / "clinic.csv", "-o", "p.csv")[0] == 0
+
+
+def test_predict_reads_columns_as_the_model_knows_them(cli, tmp_path):
+    """Texts of new rows may all look like numbers; what is no number where numbers belong is named by row and column."""
+    rng = np.random.default_rng(0)
+    code, y = np.array(["7", "A1"])[np.arange(80) % 2], np.array(["no", "yes"])[np.arange(80) % 2]
+    frame = pl.DataFrame(
+        {"code": code, "size": rng.normal(size=80).round(3), "id": [f"r{k}" for k in range(80)], "y": y}
+    )
+    for name in ("lab", "clinic"):
+        frame.write_parquet(f"{name}.parquet")
+    assert cli("fit", "coral", "lab.parquet", "clinic.parquet", "--label", "y", "-o", "f")[0] == 0
+    rows = pl.DataFrame({"code": ["7", "7"], "size": ["0.5", "1,5"], "mixed": ["1", "x"]})
+    rows.write_csv("new.csv")
+    rows.write_parquet("new.parquet")
+    rows.with_columns(pl.col("code").cast(pl.Int64)).write_parquet("whole.parquet")
+    answers = []
+    for name in ("new.csv", "new.parquet", "whole.parquet"):
+        code, _, err = cli("predict", "f", name, "-o", "p.csv")
+        assert (code, err) == (0, "")
+        answers.append((tmp_path / "p.csv").read_text())
+    assert len(set(answers)) == 1
+    assert pl.read_csv("p.csv")["prediction"].to_list() == ["no", "no"]
+    assert cli("predict", "f", "new.parquet", "-o", "p.parquet", "--chunk-rows", "1")[0] == 0
+    assert pl.read_parquet("p.parquet")["prediction"].to_list() == ["no", "no"]
+    model = transferkit.load("f/model")
+    for own in (rows, rows.to_pandas()):
+        assert model.predict(own).tolist() == ["no", "no"]
+    rows.with_columns(size=pl.Series(["0.5", "big"])).write_csv("bad.csv")
+    code, _, err = cli("predict", "f", "bad.csv", "-o", "q.csv")
+    assert code == 1
+    assert "bad.csv: column 'size' must hold numbers. Got 'big' in row 2 of 2." in " ".join(err.split())
+    assert not (tmp_path / "q.csv").exists()

@@ -11,10 +11,13 @@ import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from transferkit import CORAL, DataError, Domain, DomainError, ParamError, TransferPipeline, read
-from transferkit.data.encode import TableEncoder
+from transferkit.core.task_pipelines import AdaptedPipeline, MultiTaskPipeline
+from transferkit.core.vote import Vote
+from transferkit.data.encode import TableEncoder, columns_of
 
 DATA = Path(os.environ.get("TRANSFERKIT_DATA", "nowhere"))
 
@@ -118,7 +121,7 @@ def test_order_and_extra_columns_change_nothing():
     assert expected.dtype == np.float64
     with pytest.raises(DataError, match=r"X must have the columns of the source. Missing: 'b'"):
         encoder.transform(source.drop("b"))
-    with pytest.raises(DataError, match=r"column 'a' must hold number as in fit. Got text"):
+    with pytest.raises(DataError, match=r"column 'a' must hold numbers. Got 'x' in row 1 of 3"):
         encoder.transform(source.with_columns(a=pl.lit("x")))
     lacking = pl.DataFrame({"a": [None], "b": [None], "c": [None]})
     assert np.isfinite(encoder.transform(lacking)).all()
@@ -188,3 +191,25 @@ def test_in_a_pipeline_on_german_credit():
     model = TransferPipeline([("encode", TableEncoder())], CORAL(), fit_on="pooled")
     model.fit(source.X, source.y, target=target.hide())
     assert model.score(target.X, target.y) > 0.7
+
+
+def test_what_a_model_knows_of_its_columns():
+    frame = pl.DataFrame({"a": [1.0, 2, 5], "b": ["7", "y", "7"], "id": ["p", "q", "r"]})
+    encoder = TableEncoder().fit(frame)
+    kinds = {"a": "number", "b": "text", "id": "drop"}
+    several = MultiTaskPipeline(TableEncoder(), None)
+    several.transformer_ = encoder
+    piped = TransferPipeline.from_fitted(Pipeline([("encode", encoder)]), CORAL())
+    for model in (
+        encoder,
+        Pipeline([("encode", encoder)]),
+        piped,
+        Vote([piped]),
+        several,
+        AdaptedPipeline(encoder, None),
+    ):
+        assert columns_of(model) == kinds
+    assert columns_of(CORAL()) is None
+    rows = pl.DataFrame({"b": [7, 7], "a": ["1", "2,5"], "more": [[1], [2]]})
+    expected = encoder.transform(pl.DataFrame({"a": [1.0, 2.5], "b": ["7", "7"], "id": ["s", "t"]}))
+    np.testing.assert_array_equal(encoder.transform(rows), expected)

@@ -68,6 +68,14 @@ def test_what_is_wrong_is_named(tmp_path, nodes, edges, said):
         read_graph(folder(tmp_path, nodes, edges), label="kind")
 
 
+@pytest.mark.parametrize("header", ["source,target\n", "source,target,weight"])
+def test_a_header_alone_is_a_graph_without_edges(tmp_path, header):
+    (tmp_path / "nodes.csv").write_text("id,x,y\na,1,0\nb,2,1\n")
+    (tmp_path / "edges.csv").write_text(header)
+    facts = graph_facts(read(tmp_path, label="y"))
+    assert (facts["nodes"], facts["edges"], facts["isolated"]) == (2, 0, 2)
+
+
 def test_files_of_arrays(tmp_path):
     A = sparse.csr_matrix(np.array([[0, 1, 0], [1, 0, 2], [0, 2, 0.0]]))
     X, several = np.arange(12.0).reshape(3, 4), np.array([[1, 0], [1, 1], [0, 1]])

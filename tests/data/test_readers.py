@@ -14,6 +14,7 @@ from scipy import io, sparse
 
 import transferkit
 from transferkit import DataError, Domain, TransferWarning
+from transferkit.data.chunks import parquet_frames
 from transferkit.data.readers import READERS, read, read_domains
 
 DATA = Path(os.environ.get("TRANSFERKIT_DATA", "nowhere"))
@@ -397,3 +398,98 @@ def test_decimal_commas_are_numbers_where_they_cannot_be_thousands(tmp_path):
     found = read(tmp_path / "eu.csv", label="y")
     assert found.X["a"].to_list() == [1.5, -3.25, 10.0]
     assert found.X["b"].to_list() == [2.0, 0.125, 1.0]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (["2024-01-31", "2024-02-29"], ["soon", "2024-03-01"]),
+        (["2024-01-31", None], ["2024-02-29T12:30", None]),
+        (["2024-01-31 10:00:00", None], [None, None], ["2024-02-29", "2024-02-28"]),
+        (["true", "false"], ["2024-02-29", None]),
+        (["x", None], ["TRUE", "FALSE"]),
+        (["2024-01-31", None], ["2024-02-29", None]),
+    ],
+)
+def test_pieces_are_typed_as_they_are_in_one_file(tmp_path, suffix, pieces):
+    """What a column holds is decided once, whatever the pieces look like one by one."""
+    (tmp_path / "parts").mkdir()
+    frames = [pl.DataFrame({"a": p, "n": range(len(p))}, schema={"a": pl.String, "n": pl.Int64}) for p in pieces]
+    for place, frame in [
+        (tmp_path / f"whole.{suffix}", pl.concat(frames)),
+        *((tmp_path / "parts" / f"{k}.{suffix}", frame) for k, frame in enumerate(frames)),
+    ]:
+        getattr(frame, f"write_{suffix}")(place)
+    whole, parts = read(tmp_path / f"whole.{suffix}").X, read(tmp_path / "parts").X
+    assert whole.equals(parts)
+    assert whole.schema == parts.schema
+    if suffix == "parquet":
+        for rows in (1, 100):
+            batches = pl.concat(parquet_frames(tmp_path / "parts", rows), how="vertical_relaxed")
+            assert batches.equals(whole)
+
+
+def test_columns_of_a_model_are_read_as_it_knows_them(tmp_path):
+    kinds = {
+        "code": "text",
+        "day": "text",
+        "flag": "text",
+        "age": "number",
+        "ill": "bool",
+        "when": "date",
+        "id": "drop",
+    }
+    frame = pl.DataFrame(
+        {
+            "code": ["007", "12"], "day": ["2024-01-31", None], "flag": ["true", "false"], "age": ["1,5", "NA"],
+            "ill": ["1", "False"], "when": ["2024-01-31", "2024-02-01T10:00"], "id": ["5", "a"], "more": ["7", "b"],
+        }
+    )  # fmt: skip
+    frame.write_csv(tmp_path / "t.csv")
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ndjson(tmp_path / "t.jsonl")
+    for source in (frame, frame.to_pandas(), *(tmp_path / f"t.{end}" for end in ("csv", "parquet", "jsonl"))):
+        X = read(source, columns=kinds).X
+        assert list(X.columns) == list(kinds)
+        assert X["code"].to_list() == ["007", "12"]
+        assert X["day"].to_list() == ["2024-01-31", None]
+        assert X["flag"].to_list() == ["true", "false"]
+        assert X["age"].to_list() == [1.5, None]
+        assert X["ill"].to_list() == [True, False]
+        assert X["when"].dtype == pl.Datetime("us")
+        assert X["id"].null_count() == 2
+    for name, value, noun in (
+        ("age", "1,234", "numbers"),
+        ("ill", "maybe", "true or false"),
+        ("when", "now", "ISO dates"),
+    ):
+        frame.with_columns(pl.Series(name, [None, value])).write_csv(tmp_path / "bad.csv")
+        with pytest.raises(
+            DataError, match=rf"bad\.csv: column '{name}' must hold {noun}.* Got '{value}' in row 2 of 2"
+        ):
+            read(tmp_path / "bad.csv", columns=kinds)
+    whole = read(pd.DataFrame({"code": [7.0, np.nan, 12.0]}), columns={"code": "text"}).X
+    assert whole["code"].to_list() == ["7", None, "12"], "what pandas makes of whole numbers with a gap"
+    with pytest.raises(DataError, match="columns must not be given with label"):
+        read(frame, columns=kinds, label="code")
+
+
+def test_values_of_two_types_in_a_column_of_a_frame_are_named():
+    with pytest.raises(DataError, match=r"column 'a' must hold values of one type. Got: 1 in row 1 and 'x' in row 3"):
+        read(pd.DataFrame({"a": [1, 2.5, "x"]}))
+
+
+def test_whole_numbers_beyond_64_bits_are_not_made_equal(tmp_path):
+    frame = pl.DataFrame(
+        {"id": ["12345678901234567890", "12345678901234567891"], "n": ["1e300", "12345678901234567890"]}
+    )
+    frame.write_csv(tmp_path / "t.csv")
+    with pytest.warns(TransferWarning, match="column 'id' has whole numbers with more digits"):
+        X = read(tmp_path / "t.csv").X
+    assert X["id"].to_list() == frame["id"].to_list()
+    assert X["n"].dtype == pl.Float64
+    with pytest.warns(TransferWarning, match="more digits"):
+        y = read(frame.select(pl.col("id").cast(pl.UInt64), a=1), label="id").y
+    assert y.tolist() == frame["id"].to_list()
+    assert read(pl.DataFrame({"u": pl.Series([7, None], dtype=pl.UInt64)})).X["u"].dtype == pl.Int64

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from transferkit import read
-from transferkit.core.errors import DataError, ParamError
+from transferkit.core.errors import DataError, ParamError, TransferWarning
 from transferkit.data import named
 from transferkit.data.relational import (
     Records,
@@ -141,6 +141,15 @@ def test_a_number_is_one_constant_in_tables_of_integers_and_of_floats():
     records = read_edges(tables)
     assert records.positive == {"p": [("1",), ("2",)], "q": [("2",), ("3",)], "r": [("1",), ("3",)]}
     assert len(set(infer_types(records).values())) == 1
+
+
+def test_numbers_that_are_measures_are_not_taken_for_constants_in_silence():
+    ages = pd.DataFrame({"person": ["ann", "bob"], "age": [31.5, 40.0]})
+    for table in (ages, pl.from_pandas(ages)):
+        with pytest.warns(TransferWarning, match=r"^table age: age holds numbers with fractions.*pandas\.cut"):
+            read_edges({"age": table})
+    bins = ages.assign(age=pd.cut(ages["age"], [0, 35, 120], labels=["young", "old"]))
+    assert read_edges({"age": bins}).positive == {"age": [("ann", "young"), ("bob", "old")]}
 
 
 @pytest.mark.parametrize(

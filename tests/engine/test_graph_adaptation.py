@@ -6,7 +6,7 @@ import torch
 
 import graph_worlds as worlds
 from graph_checks import training
-from transferkit import Domain, DomainError, GraphSourceOnly, catalogue
+from transferkit import Domain, DomainError, GraphSourceOnly, TransferWarning, catalogue
 from transferkit.core.constraints import check_params
 from transferkit.engine.graph_objective import GraphObjective, Nodes
 from transferkit.engine.labels import Labels
@@ -72,3 +72,20 @@ def test_labels_of_the_target_may_be_anything():
     target = Domain(world.Xt, np.full(30, "unknown"), edges=world.edges_t)
     other = GraphSourceOnly(hidden=8, training=training()).fit(world.X, world.y, target=target, edges=world.edges)
     np.testing.assert_array_equal(plain.predict_proba(world.Xt), other.predict_proba(world.Xt))
+
+
+def test_a_collapse_of_several_labels_is_said_aloud():
+    """One label for all nodes of the target, which are of more, is a collapse; a label that both graphs' nodes all have is none."""
+    world = worlds.same(0)
+    y = np.column_stack([world.y == k for k in range(3)]).astype(int)
+    given = {"target": world.target(), "edges": world.edges}
+    model = GraphSourceOnly(hidden=8, training=training(n_epochs=30)).fit(world.X, y, **given)
+    assert not model.facts_["collapsed"]
+    assert np.isclose(sum(model.facts_["target_shares"]), 1)
+    ever = np.column_stack([np.ones(len(y), dtype=int), y])
+    model = GraphSourceOnly(hidden=8, training=training(n_epochs=30)).fit(world.X, ever, **given)
+    assert not model.facts_["collapsed"]
+    far = Domain(world.Xt + 50 * np.eye(6)[0], edges=world.edges_t)
+    with pytest.warns(TransferWarning, match=r"have collapsed: 100% of its nodes are given one class"):
+        model = GraphSourceOnly(hidden=8, training=training(n_epochs=30)).fit(world.X, y, target=far, edges=world.edges)
+    assert model.facts_["collapsed"]

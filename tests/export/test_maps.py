@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from transferkit.export.graph import Graph
-from transferkit.export.maps import affine_of, followed
-from transferkit.export.trace import Traced, Untraceable
+from transferkit.export.affine import affine_of
+from transferkit.export.graph import Graph, Untraceable
+from transferkit.export.maps import followed
+from transferkit.export.trace import Traced
 from transferkit.ops.kernels import rbf
 from transferkit.ops.linalg import unit_rows
 
@@ -53,6 +55,18 @@ def scaled_in_place(X):
     return np.exp(Z, out=Z)
 
 
+def columns_in_place(X):
+    Z = X * 2.0
+    Z[:, 1] = X[:, 0]
+    Z[:, [2, 0]] = X[:, 1:]
+    Z[:, np.array([False, True, False])] -= 1.0
+    return Z
+
+
+def quotients_where_there_are_any(X):
+    return np.divide(X, np.abs(X), out=X * 0.0, where=np.abs(X) > 0.5)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -70,6 +84,12 @@ def scaled_in_place(X):
         lambda X: np.einsum("ij,kj->ik", X, CENTRES),
         lambda X: (X * X).sum(axis=1) * 2.0 / 3.0,  # one number a row, and no column
         lambda X: X.astype(np.float32) / np.linalg.norm(X, axis=1, keepdims=True),
+        lambda X: np.cumsum(np.sort(-X, axis=1), axis=1),
+        lambda X: np.take_along_axis(X, np.argsort(np.abs(X), axis=1), axis=1)[:, -1:],
+        lambda X: np.column_stack([X.argmin(axis=1), np.argmin(-X, axis=1), (X > 0).argmax(axis=1), X]),
+        lambda X: (X > 0.1).sum(axis=1, keepdims=True) * expit(X),
+        columns_in_place,
+        quotients_where_there_are_any,
     ],
 )
 def test_mathematics_is_followed(function):
@@ -84,11 +104,12 @@ def test_mathematics_is_followed(function):
         (lambda X: np.asarray(X), "values are asked for"),
         (lambda X: X if X[:, 0] else -X, "branch"),
         (lambda X: X[3], "rows are picked"),
-        (np.sort, "sort"),
+        (np.median, "median"),
+        (lambda X: X.__setitem__(0, 1.0), "in place"),
         (np.arctan, "arctan"),
         (lambda X: np.add.reduce(X, axis=1), "reduce"),
         (lambda X: np.vstack([X, X]), "vstack"),
-        (lambda X: X.cumsum(axis=1), "cumsum"),
+        (lambda X: X.cumprod(axis=1), "cumprod"),
         (lambda X: CENTRES, "no array of rows"),
     ],
 )

@@ -1,11 +1,19 @@
-"""Every method on vectors goes into a graph without a word about graphs in its file, or says what to do instead."""
+"""Every method on vectors goes into a graph without a word about graphs in its file."""
 
 import warnings
 
 import numpy as np
+import polars as pl
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import Pipeline
 
-from transferkit import DataError, Domain, catalogue
+from transferkit import CORAL, DataError, Domain, OpenSetRejection, SourceOnly, TransferPipeline, catalogue
+from transferkit.core.base import ProbabilityTransfer
+from transferkit.core.vote import Vote
+from transferkit.data.encode import TableEncoder
 from transferkit.export import OnnxModel, export_onnx
 
 pytest.importorskip("skl2onnx")
@@ -16,56 +24,99 @@ Y = np.array(["ash", "elm", "oak"])[np.arange(60) % 3]
 X = RNG.normal(size=(60, 4))
 X[np.arange(60), np.arange(60) % 3] += 2
 TARGET = 1.3 * X + 0.5
-METHODS = [
-    c.name
+KNOWN = np.arange(60) < 24
+CARDS = [
+    c
     for c in catalogue.cards().values()
     if c.protocol == "Transfer" and c.cost != "epochs" and not c.needs and "vectors" in c.data
 ]
-# By neighbours, by votes of its own, by values behind np.asarray: said, and not exported.
-REFUSED = {"co_training", "label_propagation", "tradaboost"}
+MODELS = {
+    "classification": {
+        "linear": LogisticRegression(),
+        "nearest": KNeighborsClassifier(1),
+        "forest": ExtraTreesClassifier(5, min_samples_leaf=2, random_state=0),
+    },
+    "regression": {
+        "linear": Ridge(),
+        "nearest": KNeighborsRegressor(5),
+        "forest": ExtraTreesRegressor(5, min_samples_leaf=2, random_state=0),
+    },
+}
 
 
-def fitted(name):
-    card, cls = catalogue.cards()[name], catalogue.load(name)
-    known = np.arange(60) < 24
-    target = Domain(TARGET) if "unsupervised" in card.settings else Domain(TARGET, Y, known=known)
-    params = getattr(cls, "_test_params", {})
-    if "classification" not in card.tasks:
-        return cls(**params).fit(X, X[:, 0], target=Domain(TARGET, X[:, 0], known=known))
-    return cls(**params).fit(X, Y, target=target)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_method_on_vectors(name, tmp_path):
+def fitted(card, params, X=X, target=TARGET, task=None):
+    task = task or ("classification" if "classification" in card.tasks else "regression")
+    y = Y if task == "classification" else np.arange(60) % 7 * 1.0
+    unlabelled = "unsupervised" in card.settings or "label_shift" in card.settings
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = fitted(name)
-    file = tmp_path / "model.onnx"
-    refused = None
-    try:
-        facts = export_onnx(model, file, rows=TARGET[:40] * 1.1)
-    except DataError as err:
-        refused = str(err)
-    if refused is not None:
-        assert name not in OLD, refused
-        assert type(model).__name__ in refused
-        assert "--distil" in refused
-        assert not file.exists()
-        return
-    assert name not in REFUSED, "it can be exported now"
+        given = Domain(target) if unlabelled else Domain(target, y, known=KNOWN)
+        return catalogue.load(card.name)(**params).fit(X, y, target=given)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda c: c.name)
+def test_a_method_on_vectors(card, tmp_path):
+    model, file = fitted(card, getattr(catalogue.load(card.name), "_test_params", {})), tmp_path / "model.onnx"
+    facts = export_onnx(model, file, rows=TARGET[:40] * 1.1)
     assert facts["check"]["largest_difference"] < 1e-6
+    assert not facts["check"]["labels_differ"]
     other = RNG.normal(size=(7, 4))
     if hasattr(model, "predict_proba"):
         np.testing.assert_allclose(OnnxModel(file).predict_proba(other), model.predict_proba(other), atol=1e-6)
-    elif hasattr(model, "classes_"):
+    if hasattr(model, "classes_"):
         assert (OnnxModel(file).predict(other) == model.predict(other)).all()
     else:
         np.testing.assert_allclose(OnnxModel(file).predict(other), model.predict(other), rtol=1e-6)
 
 
-# What has gone into a graph once must go on doing so.
-OLD = {
-    "coral", "domain_scaling", "feature_augmentation", "gfk", "jda", "joint_pca", "linear_monge", "ot_class_reg", "ot_exact",
-    "ot_sinkhorn", "subspace_alignment", "tca", "domain_classifier", "kliep", "kmm", "ulsif", "bbse", "self_training",
-    "target_prototypes", "source_only", "target_only", "pooled",
-}  # fmt: skip
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_vote_of_all_that_run_tries_on_a_table(task, tmp_path):
+    """Every setting that `run` tries by itself, behind the encoder of tables: gaps, texts and rows that are there twice."""
+    table = pl.DataFrame(
+        {f"x{k}": [None if (i + k) % 13 == 0 else float(v) for i, v in enumerate(X[:, k])] for k in range(4)}
+        | {"city": [["Bern", "Rom", None, "Wien"][k % 4] for k in range(60)]}
+    )
+    target = table.with_columns(x0=pl.col("x0") * 2 + 1)
+    target = pl.concat([target[:59], target[:1]])
+    encoder = TableEncoder().fit(table, target=Domain(target))
+    Zs, Zt = encoder.transform(table), encoder.transform(target)
+    members = []
+    for card in CARDS:
+        for setting in card.portfolio if task in card.tasks else ():
+            inner = MODELS[task][setting.get("estimator", "linear")]
+            least = {"n_components": min(3, setting["n_components"])} if "n_components" in setting else {}
+            members.append(fitted(card, setting | least | {"estimator": inner}, Zs, Zt, task))
+    assert len(members) > 20
+    front = Pipeline([("encode", encoder)])
+    vote = Vote([TransferPipeline.from_fitted(front, m) for m in members])
+    facts = export_onnx(vote, tmp_path / "m.onnx", rows=target)
+    assert facts["check"]["largest_difference"] < 1e-6
+    assert facts["check"]["labels_differ"] == 0
+    new = target.with_columns(city=pl.lit("Oslo"), x1=None)
+    said = "predict_proba" if task == "classification" else "predict"
+    np.testing.assert_allclose(getattr(OnnxModel(tmp_path / "m.onnx"), said)(new), getattr(vote, said)(new), atol=1e-6)
+
+
+def test_a_rejected_row_is_unknown_in_the_graph_too(tmp_path):
+    model = OpenSetRejection(estimator=CORAL(), threshold=0.6).fit(X, Y, target=Domain(TARGET))
+    facts = export_onnx(model, tmp_path / "m.onnx", rows=TARGET)
+    assert facts["check"]["largest_difference"] < 1e-9
+    assert "unknown" in OnnxModel(tmp_path / "m.onnx").predict(TARGET)
+
+
+class Ranked(ProbabilityTransfer):
+    """Says of a row what depends on the rows beside it."""
+
+    def _fit(self, data):
+        self.inner_ = SourceOnly().fit(data.Xs, data.ys, target=Domain(data.Xt))
+
+    def _proba(self, X):
+        return self.inner_.predict_proba(X - X.mean(axis=0))
+
+
+def test_what_depends_on_the_rows_beside_it_is_said_and_not_exported(tmp_path):
+    model = Ranked().fit(X, Y, target=Domain(TARGET))
+    Ranked.__module__ = "transferkit.algorithms.feature.ranked"
+    with pytest.raises(DataError, match=r"Ranked: a sum over all rows\..*--distil"):
+        export_onnx(model, tmp_path / "m.onnx", rows=TARGET)
+    assert not list(tmp_path.iterdir())

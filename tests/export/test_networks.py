@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 import transferkit as tk
-from transferkit import DataError, Domain, SourceOnly, TransferPipeline
+from transferkit import DataError, Domain, ParamError, SourceOnly, TransferPipeline
+from transferkit.core.sources_as_tasks import SourcesAsTasks
 from transferkit.core.vote import Vote
 from transferkit.data.images import ImageSamples
 from transferkit.export import OnnxModel, export_onnx
@@ -63,3 +65,37 @@ def test_a_way_of_its_own_to_predict_is_said(tmp_path):
     model.__class__ = Own
     with pytest.raises(DataError, match="a way of its own to predict"):
         export_onnx(model, tmp_path / "m.onnx", rows=X)
+
+
+def several_sources():
+    groups, y = np.repeat(list("abcd"), 16), np.arange(64) % 2
+    X = RNG.normal(size=(64, 3)) + 4 * y[:, None]
+    return X, y, Domain(X[:16] + 2, y[:16], known=np.arange(16) < 6), groups
+
+
+def test_a_meta_learner_with_the_task_it_has_learned(tmp_path):
+    """As `run` leaves it where sources are many: prototypes of the target's labels, behind a scaler."""
+    X, y, target, groups = several_sources()
+    learner = tk.PrototypicalNetworks("small:mlp?hidden=4", n_episodes=8, training=tk.Training(1, 4), random_state=0)
+    whole = TransferPipeline([("scale", StandardScaler())], SourcesAsTasks(learner, random_state=0))
+    model = whole.fit(X, y, target=target, groups=groups)
+    facts = export_onnx(model, tmp_path / "m.onnx", rows=X)
+    assert facts["check"]["largest_difference"] < 1e-5
+    np.testing.assert_array_equal(OnnxModel(tmp_path / "m.onnx").predict(X), model.predict(X))
+    assert facts["check"]["tolerance"] == 1e-4
+
+
+def test_a_learner_that_looks_at_all_rows_at_once_is_said(tmp_path):
+    X, y, target, groups = several_sources()
+    learner = tk.TIM("small:mlp?hidden=4", training=tk.Training(1), random_state=0)
+    model = SourcesAsTasks(learner, random_state=0).fit(X, y, target=target, groups=groups)
+    with pytest.raises(DataError, match="TIM, whose answer to a row hangs on the rows beside it"):
+        export_onnx(model, tmp_path / "m.onnx", rows=X)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_several_tasks_is_said(tmp_path):
+    X, y, _, _ = several_sources()
+    model = tk.TraceNorm().fit([Domain(X, y, name="a"), Domain(X + 1, y, name="b")])
+    with pytest.raises(ParamError, match=r"one task\. Got TraceNorm"):
+        export_onnx(model, tmp_path / "m.onnx")

@@ -17,7 +17,17 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from transferkit import CORAL, TCA, DataError, Domain, ParamError, SourceOnly, TargetPrototypes, TransferPipeline
+from transferkit import (
+    CORAL,
+    TCA,
+    DataError,
+    Domain,
+    ParamError,
+    SimplifiedGraphConvolution,
+    SourceOnly,
+    TargetPrototypes,
+    TransferPipeline,
+)  # fmt: skip
 from transferkit.core.distil import distil
 from transferkit.core.scaling import NormScaler
 from transferkit.core.vote import Vote
@@ -245,6 +255,15 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(Off, "answer", lambda self, X: (np.full(len(X), "ash"), OnnxModel.answer(self, X)[1]))
     with pytest.raises(DataError, match="labels"):
         export_onnx(coral(), tmp_path / "m.onnx", rows=TARGET)
+
+
+def test_nodes_of_a_graph_are_no_rows_by_themselves(tmp_path):
+    edges = np.stack([np.arange(N), (np.arange(N) + 3) % N])
+    model = SimplifiedGraphConvolution().fit(X, Y, target=Domain(TARGET, edges=edges), edges=edges)
+    steps = TransferPipeline.from_fitted(Pipeline([("scale", StandardScaler().fit(X))]), model)
+    for part in (model, steps):
+        with pytest.raises(DataError, match="must answer for rows by themselves"):
+            export_onnx(part, tmp_path / "m.onnx")
 
 
 def test_bad_arguments(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse.linalg import aslinearoperator
 
-from transferkit.ops.linalg import principal_axes, top_eigh, unit_rows
+from transferkit.ops.linalg import principal_axes, symmetric_product, top_eigh, unit_rows
 
 
 @pytest.mark.parametrize(("n", "k"), [(5, 5), (60, 3), (600, 4)])
@@ -17,6 +17,15 @@ def test_top_eigh_equals_the_full_decomposition(n, k, wrap):
     assert_allclose(values, np.linalg.eigvalsh(A)[::-1][:k], rtol=1e-10)
     assert_allclose(A @ vectors, vectors * values, atol=1e-8 * values[0])
     assert (vectors.max(axis=0) == np.abs(vectors).max(axis=0)).all()
+
+
+def test_the_product_with_a_symmetric_matrix_reads_half_of_it():
+    F = np.random.default_rng(0).normal(size=(7, 7))
+    A = F + F.T
+    for order in "CF":
+        product = symmetric_product(np.array(A, order=order))
+        assert_allclose(product(F[0]), A @ F[0])
+        assert_allclose(product(F[:, :3]), A @ F[:, :3])
 
 
 @pytest.mark.parametrize("rank", [0, 1, 3])

@@ -57,12 +57,22 @@ def test_leading_ratio_is_the_generalized_eigenproblem():
         assert_allclose(A.T @ P @ A, np.eye(4), atol=1e-9)
 
 
-def test_large_problems_are_solved_without_forming_the_scatter_matrix(monkeypatch):
+def test_few_components_come_from_products_and_are_those_of_the_formed_matrices(monkeypatch):
     X = np.random.default_rng(0).normal(size=(450, 4))
     E = mmd_vectors(200, 250)
-    formed = ComponentProblem(X, "rbf", 0.5).solve(E, 1.0, 5)
-    monkeypatch.setattr(mmd, "_DENSE", 10)
-    assert_allclose(ComponentProblem(X, "rbf", 0.5).solve(E, 1.0, 5), formed, atol=1e-8)
+    K, H = rbf_kernel(X, gamma=0.5), np.eye(450) - 1 / 450
+    A = eigh(K @ H @ K, K @ E @ E.T @ K + np.eye(450))[1][:, :-6:-1]
+    A /= np.linalg.norm(A, axis=0)
+    problem = ComponentProblem(X, "rbf", 0.5)
+    found = problem.solve(E, 1.0, 5)
+    assert "_scatter" not in vars(problem)  # K H K was not formed
+    assert_allclose(np.abs(np.sum(found * A, axis=0)), 1, atol=1e-9)
+    many = problem.solve(E, 1.0, 60)
+    assert "_scatter" in vars(problem)
+    assert_allclose(many[:, :5], found, atol=1e-8)
+    primal = ComponentProblem(X, "primal", None).solve(E, 1.0, 2)
+    monkeypatch.setattr(mmd, "_DENSE", 3)
+    assert_allclose(ComponentProblem(X, "primal", None).solve(E, 1.0, 2), primal, atol=1e-8)
 
 
 def test_gaussian_kernel_and_its_width():

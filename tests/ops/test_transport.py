@@ -103,6 +103,20 @@ def test_a_warm_start_ends_at_once() -> None:
     np.testing.assert_allclose(warm.plan, cold.plan, atol=1e-8)
 
 
+def test_a_start_far_off_and_a_relaxation_to_begin_with_end_at_the_same_plan() -> None:
+    cost = _cost(50, 40)
+    cold = sinkhorn(cost, 0.02, max_iter=20_000, tol=1e-10)
+    rng = np.random.default_rng(0)
+    for size in (1.0, 1e3):  # the second has a kernel that over- and underflows
+        start = cold.f + size * rng.normal(size=50), cold.g + size * rng.normal(size=40)
+        found = sinkhorn(cost, 0.02, max_iter=20_000, tol=1e-10, start=start, relax=1.99)
+        np.testing.assert_allclose(found.plan, cold.plan, atol=1e-10)
+    assert 1 < cold.relax < 2
+    near = cold.f, cold.g + 1e-2 * rng.normal(size=40)
+    plain, relaxed = (sinkhorn(cost, 0.02, max_iter=20_000, tol=1e-10, start=near, relax=r) for r in (1.0, cold.relax))
+    assert relaxed.n_iter < plain.n_iter
+
+
 def test_too_few_iterations_are_told() -> None:
     found = sinkhorn(_cost(50, 40), 0.005, max_iter=3)
     assert found.error > 1e-6

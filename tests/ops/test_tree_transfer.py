@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from transferkit.ops.tree_transfer import divergence_gain, expand_and_reduce, move_thresholds
-from transferkit.ops.trees import Node
+from transferkit.ops.trees import Node, flat_trees, leaf_values
 
 
 def stump(feature=0, threshold=0.5, left=(8, 2), right=(1, 9)):
@@ -89,3 +89,18 @@ def test_a_threshold_between_neighbours_of_float32_parts_them(change):
     found = change(stump(threshold=X.astype(float).mean()), X, np.array([0, 1]))
     assert found.left.counts.tolist() == [1, 0]
     assert found.right.counts.tolist() == [0, 1]
+
+
+def test_a_tree_may_be_deeper_than_pythons_stack():
+    """A chain of 5000 thresholds 0.5, 1.5, ...: rows that the source and the target agree on leave it as it is."""
+    depth = 5000
+    node = Node(np.array([0.0, 1.0]))
+    for k in range(depth - 1, -1, -1):
+        leaf = Node(np.array([1.0, 0.0] if k % 2 else [0.0, 1.0]))
+        node = Node(leaf.counts + node.counts, 0, k + 0.5, leaf, node)
+    X = np.arange(0.0, depth + 1, 625)[:, None]
+    codes = (X[:, 0] % 2 == 0).astype(int)
+    kept = expand_and_reduce(node, X, codes, no_growth, True)
+    for found in (kept, move_thresholds(node, X, codes)):
+        np.testing.assert_array_equal(leaf_values(flat_trees([found]), X).argmax(axis=1), codes)
+    assert len(flat_trees([kept])["left"]) == 2 * depth + 1

@@ -23,9 +23,10 @@ from transferkit.ops.moments import chunk_moments, merge_moments
 from transferkit.pipeline import cluster as cluster_module
 from transferkit.pipeline.cluster import on_engine
 from transferkit.pipeline.define import define
+from transferkit.pipeline.plain_models import plain_model
 from transferkit.pipeline.prepare import prepare
 from transferkit.pipeline.progress import silent
-from transferkit.pipeline.select import candidates_for, plain_model
+from transferkit.pipeline.select import candidates_for
 from transferkit.pipeline.train import train
 
 # Of distributed, about connections to the worker that was killed.

@@ -11,8 +11,9 @@ import pytest
 from scipy import sparse
 from typer.testing import CliRunner
 
-from transferkit import Domain, DomainError, ParamError, TransferTask, run
+from transferkit import Domain, DomainError, ParamError, SimplifiedGraphConvolution, TransferTask, run
 from transferkit.cli.app import app
+from transferkit.pipeline import graph_methods
 from transferkit.pipeline.define import define
 from transferkit.pipeline.graph_methods import GRAPH_ANCHOR
 from transferkit.pipeline.prepare import prepare
@@ -53,7 +54,8 @@ def test_without_labels_source_only_stays_and_rows_in_dispute_are_asked_for(tmp_
     assert facts["task"]["edges"]["source"] == graph(0).edges.shape[1]
     guard = facts["guard"]
     assert (guard["anchor"], guard["proposal"], guard["state"]) == (GRAPH_ANCHOR, "a2gnn-1", "keep")
-    assert "no independent rows" in guard["reason"]
+    assert "has collapsed" in guard["reason"], "three epochs are too few for it, and that shows"
+    assert "no independent rows" in guard["checks"][1]["says"]
     assert [c["id"] for c in facts["candidates"]] == ["gcn-1", "gcn-2", "a2gnn-1"]
     assert all(0 <= c["macro_f1"] <= 1 and c["status"] == "fitted" for c in facts["candidates"])
     assert "Only a2gnn-1 is held against source-only" in (tmp_path / "r/report.html").read_text()
@@ -161,3 +163,39 @@ def test_methods_for_tables_still_take_a_graph_as_its_rows(tmp_path):
     several = TransferTask(sources=[graph(0, several=True)], target=graph(1, several=True), methods=["coral"])
     with pytest.raises(DomainError, match="must be the nodes of graphs"):
         run(several, out=tmp_path / "s")
+
+
+def test_large_graphs_are_seen_in_pieces(monkeypatch):
+    monkeypatch.setattr(graph_methods, "LARGE", N - 1)
+    task = TransferTask(sources=[graph(0)], target=graph(1))
+    found = {c.id: c for c in graph_methods.select_graphs(prepare(define(task)), task).candidates}
+    for name in ("gcn-1", "grade-1"):
+        assert found[name].build(0).n_neighbors == 5
+        training = found[name].build(0).training
+        assert (training.batch_size, training.n_epochs, training.progress) == (1024, 5, False)
+    assert (found["simplified_graph_convolution-1"].skip, "whole graphs" in found["a2gnn-1"].skip) == ("", True)
+    monkeypatch.setattr(graph_methods, "LARGE", N)
+    found = {c.id: c for c in graph_methods.select_graphs(prepare(define(task)), task).candidates}
+    assert not any(c.skip for c in found.values())
+    assert found["a2gnn-1"].build(0).training.n_epochs == 200, "as many as its authors'"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_guard_sees_a_collapse(tmp_path, monkeypatch, several):
+    """A method that names one class for all nodes is said to have, before what else speaks against it."""
+    one = np.eye(3, dtype=int)[np.zeros(N, dtype=int)]
+
+    def predict_proba(self, X, edges=None):
+        return np.tile([0.9, 0.1], (len(X), 1))
+
+    monkeypatch.setattr(SimplifiedGraphConvolution, "predict_proba", predict_proba)
+    if several:
+        monkeypatch.setattr(SimplifiedGraphConvolution, "predict", lambda self, X, edges=None: one[: len(X)])
+    domains = [graph(k, several=several) for k in range(2)]
+    task = TransferTask(
+        sources=[domains[0]], target=domains[1], epochs=30, methods=["simplified_graph_convolution"], seed=1
+    )
+    guard = run(task, out=tmp_path / "r").facts["guard"]
+    assert [(c["check"], c["passed"]) for c in guard["checks"]] == [("spread", False), ("labels", False)]
+    assert "the proposal has collapsed" in guard["reason"]
+    assert not guard["adapted"]

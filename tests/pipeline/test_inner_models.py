@@ -4,7 +4,8 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from transferkit import catalogue
-from transferkit.pipeline.select import Candidate, plain_model
+from transferkit.pipeline.plain_models import plain_model
+from transferkit.pipeline.select import Candidate
 
 FOREST, NUMBERS = ExtraTreesClassifier(5), ExtraTreesRegressor(5)
 LINEAR = plain_model("linear", "classification")

@@ -6,8 +6,9 @@ import pytest
 import transferkit
 from transferkit import Domain, DomainError, ParamError, TransferTask, catalogue, run
 from transferkit.pipeline.define import define
+from transferkit.pipeline.plain_models import plain_model
 from transferkit.pipeline.prepare import prepare
-from transferkit.pipeline.select import META_EPOCHS, TASKS, candidates_for, plain_model
+from transferkit.pipeline.select import META_EPOCHS, TASKS, candidates_for
 
 pytest.importorskip("torch")
 LEARNERS = {c.name for c in catalogue.find(protocol="MetaLearner")}

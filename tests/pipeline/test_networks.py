@@ -12,8 +12,9 @@ from transferkit import Domain, TransferTask, catalogue, run
 from transferkit.core.scaling import NormScaler
 from transferkit.pipeline import train
 from transferkit.pipeline.define import define
+from transferkit.pipeline.plain_models import plain_model
 from transferkit.pipeline.prepare import prepare
-from transferkit.pipeline.select import candidates_for, epochs_for, plain_model, scaler_for
+from transferkit.pipeline.select import candidates_for, epochs_for, scaler_for
 
 pytest.importorskip("torch")
 FULL_FORESTS = True  # which candidate wins is what is tested

@@ -12,6 +12,10 @@ from typer.testing import CliRunner
 
 from transferkit import DomainError, TransferTask, run
 from transferkit.cli.app import app
+from transferkit.core.errors import DataError
+from transferkit.data import named
+from transferkit.data.named import uwcse
+from transferkit.pipeline.facts import read_facts
 from transferkit.pipeline.relational import compare
 
 NAMES = {"parent": "begets", "female": "girl", "likes": "owns", "grandparent": "forebear"}
@@ -62,6 +66,9 @@ def test_run_carries_rules_over_and_shows_the_map(tmp_path, files):
     assert all(0 <= c["scores"]["auc_pr"] <= 1 for c in found["candidates"])
     # 12 labels are known: the rule that is carried over is the true one.
     assert found["candidates"][1]["scores"]["auc_roc"] > 0.95
+    why = (tmp_path / "r/explanations.txt").read_text().split("\n\n")
+    assert len(why) == min(100, len(family(1).pairs))
+    assert all(text.startswith("forebear(q") and "before the first tree" in text for text in why)
     page = (tmp_path / "r/report.html").read_text()
     assert "What stands for what" in page
     assert "predicate-map" in page
@@ -109,6 +116,18 @@ def test_what_does_not_fit_is_told(tmp_path, files, more, says):
     assert said.exit_code
     words = " ".join((said.output + str(said.exception)).replace("│", " ").split())
     assert " ".join(says.split()) in words
+
+
+def test_a_named_set_is_read_whole_or_by_domains():
+    if named.where("uwcse") is None:
+        pytest.skip("data set uwcse is not on this machine")
+    (whole, notes), (one, _) = (read_facts([text], "advisedby") for text in ("uwcse", "uwcse:fold-3"))
+    assert not notes
+    assert {name: p.types for name, p in whole.X.facts.schema.items()} == dict(sorted(uwcse.SCHEMA.items()))
+    assert (whole.n_samples, int(whole.y.sum()), whole.X.facts.n_facts) == (4192, 113, 2560)
+    assert (one.n_samples, int(one.y.sum())) == (100, 9)
+    with pytest.raises(DataError, match="uwcse:fold-9: is not a domain of it"):
+        read_facts(["uwcse:fold-9"], "advisedby")
 
 
 def test_facts_in_memory_are_not_tables(tmp_path):

@@ -14,10 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from transferkit import Domain, ParamError, TransferTask, run
 from transferkit.core.errors import MissingExtraError
 from transferkit.pipeline import search as searching
+from transferkit.pipeline.plain_models import plain_model
 from transferkit.pipeline.prepare import Prepared
 from transferkit.pipeline.progress import silent
 from transferkit.pipeline.search import search
-from transferkit.pipeline.select import Selected, candidates_for, plain_model
+from transferkit.pipeline.select import Selected, candidates_for
 
 pytest.importorskip("optuna", reason="tuning needs the extra tune")
 

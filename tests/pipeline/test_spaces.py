@@ -1,19 +1,31 @@
 """Runs between tables with columns of their own: noticed, tied by pairs or labels, judged against the target alone."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from transferkit import DataError, Domain, DomainError, ParamError, TransferTask, load, run
+from transferkit import (
+    CanonicalCorrelation,
+    DataError,
+    Domain,
+    DomainError,
+    ParamError,
+    TransferTask,
+    catalogue,
+    load,
+    run,
+)
 from transferkit.cli.app import app
 from transferkit.pipeline.define import define
 from transferkit.pipeline.guard import relation as relation_guard
 from transferkit.pipeline.pairs import read_pairs
 from transferkit.pipeline.prepare import prepare
 from transferkit.pipeline.relation import column_ties
+from transferkit.pipeline.spaces import select_between
 
 N = 120
 
@@ -184,3 +196,39 @@ def test_columns_that_are_the_same_are_found():
     found = column_ties(Twins(), X, X[:, [1, 2, 0]] * [-1, 1, 1], ["a", "b", "c"], ["u", "v", "w"])
     agreed = {(c["source"], c["target"]): round(c["agreement"]) for c in found}
     assert agreed == {("b", "u"): -1, ("c", "v"): 1, ("a", "w"): 1}
+
+
+def test_some_methods_do_numbers_where_rows_are_paired():
+    """CCA needs pairs for a regression, which its card says: it is a candidate with them, and skipped without."""
+    X, Xt, _ = sensors()
+    y, known = X[:, 0], np.arange(N) < 12
+    for pairs in (None, np.column_stack([np.arange(20), np.arange(20)])):
+        prepared = SimpleNamespace(
+            kind="regression", pairs=pairs, source=Domain(X, y), target=Domain(Xt, y, known),
+            source_names=None, feature_names=[],
+        )  # fmt: skip
+        task = TransferTask(sources=[Domain(X, y)], target=Domain(Xt))
+        found = {c.card.name: c.skip for c in select_between(prepared, task).candidates}
+        assert (
+            found["cca"] == found["kcca"] == ("" if pairs is not None else "needs pairs of rows, and none were given")
+        )
+    with pytest.raises(DomainError, match="pairs"):
+        CanonicalCorrelation().fit(X, y, target=Domain(Xt, y, known))
+    card = catalogue.card_of("cca")
+    assert card.task_names == ("classification", "regression with pairs")
+    assert card in catalogue.find(task="regression")
+
+
+def test_couplings_take_anchors_where_rows_are_many():
+    """Beyond 3,000 rows a domain what grows with their cube is skipped, unless the method has a form for many."""
+    X = np.random.default_rng(0).normal(size=(3_001, 2))
+    y, known = np.arange(3_001) % 2, np.arange(3_001) < 6
+    for rows, params in ((3_000, {}), (3_001, {"approx": "anchors"})):
+        prepared = SimpleNamespace(
+            kind="classification", pairs=None, source=Domain(X[:rows], y[:rows]), target=Domain(X[:9], y[:9], known[:9]),
+            source_names=None, feature_names=[],
+        )  # fmt: skip
+        task = TransferTask(sources=[Domain(X, y)], target=Domain(X))
+        found = {c.card.name: c for c in select_between(prepared, task).candidates}
+        assert (found["gromov_wasserstein"].params, found["gromov_wasserstein"].skip) == (params, "")
+        assert ("cost grows with n^3" in found["co_optimal_transport"].skip) == (rows > 3_000)

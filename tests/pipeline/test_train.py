@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -13,11 +15,13 @@ import numpy as np
 import pytest
 
 from transferkit import Domain, SourceOnly, TransferTask
-from transferkit.core.errors import TrainingError
+from transferkit.core.files import make_folder
+from transferkit.pipeline import attempts
 from transferkit.pipeline.define import define
+from transferkit.pipeline.plain_models import plain_model
 from transferkit.pipeline.prepare import prepare
 from transferkit.pipeline.progress import silent
-from transferkit.pipeline.select import Candidate, candidates_for, plain_model
+from transferkit.pipeline.select import Candidate, candidates_for
 from transferkit.pipeline.train import train
 
 train_module = import_module("transferkit.pipeline.train")
@@ -56,7 +60,7 @@ class _Dying(SourceOnly):
     """A method that takes its process with it, as one that wants more memory than there is."""
 
     def fit(self, X, y=None, *, target, groups=None):
-        os._exit(9)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _DyingCandidate(Candidate):
@@ -64,24 +68,72 @@ class _DyingCandidate(Candidate):
         return _Dying()
 
 
-@pytest.mark.parametrize("budget", [None, pytest.param(60.0, marks=pytest.mark.slow)])
-def test_a_process_that_dies_is_told_in_one_line(tmp_path, budget):
+def with_a_killer():
+    """A baseline, a candidate that kills its process, and two more."""
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     X = rng.normal(size=(60, 3)) + 3 * y[:, None]
-    task = TransferTask(sources=[Domain(X, y, name="a")], target=Domain(X + 2, name="b"), methods=["coral"])
-    prepared = prepare(define(task))
-    first, *_, last = candidates_for(prepared, task, plain_model("linear", "classification"))
-    with pytest.raises(TrainingError, match=r"was ended.* for want of memory .*coral.*What is done is kept"):
-        train(
-            [first, _DyingCandidate(**vars(last))],
-            prepared,
-            tmp_path / "c",
-            seed=0,
-            jobs=2,
-            budget=budget,
-            progress=silent,
-        )
+    task = TransferTask(sources=[Domain(X, y, name="a")], target=Domain(X + 2, name="b"), methods=["coral", "tca"])
+    listed = {c.id: c for c in candidates_for(prepare(define(task)), task, plain_model("linear", "classification"))}
+    killer = _DyingCandidate(**vars(listed["coral-1"]))
+    return prepare(define(task)), [listed["source_only-1"], killer, listed["coral-2"], listed["tca-1"]]
+
+
+def _in_this_process(folder):
+    prepared, listed = with_a_killer()
+    train(listed, prepared, folder, seed=0, jobs=1, budget=None, progress=silent)
+
+
+@pytest.mark.parametrize("budget", [None, pytest.param(600.0, marks=pytest.mark.slow)])
+def test_a_candidate_that_ends_its_process_is_recorded_and_the_rest_goes_on(tmp_path, budget):
+    prepared, listed = with_a_killer()
+    told = []
+
+    def progress(step, done, total, text):
+        told.append((done, total))
+
+    trained = train(listed, prepared, tmp_path / "c", seed=0, jobs=2, budget=budget, progress=progress)
+    assert [t.status for t in trained] == ["fitted", "failed", "fitted", "fitted"]
+    assert "it ended the process that fitted it" in trained[1].reason
+    assert "delete its folder" in trained[1].reason
+    assert told == [(k, 4) for k in range(5)]
+    assert not list((tmp_path / "c").glob("*/started.json"))
+
+
+def test_a_run_that_a_candidate_killed_goes_on_without_it(tmp_path):
+    """One fit at a time is in the run's own process: it dies, and the resumed run knows by which candidate."""
+    home = tmp_path / "c"
+    with pytest.raises(BrokenExecutor):
+        attempts.alone(_in_this_process, home)
+    assert attempts.tries(home / "coral-1") == 1
+    assert (home / "source_only-1" / "done.json").exists()
+    prepared, listed = with_a_killer()
+    resumed = train(listed, prepared, home, seed=0, jobs=1, budget=None, progress=silent)
+    assert [t.status for t in resumed] == ["fitted", "failed", "fitted", "fitted"]
+    assert [t.status for t in train(listed, prepared, home, seed=0, jobs=1, budget=None, progress=silent)] == [
+        "fitted", "failed", "fitted", "fitted",
+    ]  # fmt: skip
+
+
+def test_a_candidate_under_which_the_whole_run_ended_three_times_is_not_begun_again(tmp_path, monkeypatch):
+    prepared, listed = with_a_killer()
+    attempts.begin(make_folder(tmp_path / "coral-1"), attempts.TRIES - 1)
+    monkeypatch.setattr(train_module.attempts, "alone", lambda *a: pytest.fail("it was begun again"))
+    trained = train(listed[:3], prepared, tmp_path, seed=0, jobs=1, budget=None, progress=silent)
+    assert [t.status for t in trained] == ["fitted", "failed", "fitted"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_the_user_or_a_full_disk_stops_is_no_try(tmp_path, monkeypatch, stop):
+    prepared, listed = with_a_killer()
+
+    def save(*args):
+        raise stop
+
+    monkeypatch.setattr(train_module.store, "save", save)
+    with pytest.raises(stop):
+        train(listed[:1], prepared, tmp_path, seed=0, jobs=1, budget=None, progress=silent)
+    assert attempts.tries(tmp_path / "source_only-1") == 0
 
 
 class _TellingCandidate(Candidate):

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from sklearn.pipeline import Pipeline
 
-from transferkit import CORAL, DataError, Domain, ParamError, TransferPipeline, save
+from transferkit import CORAL, DataError, Domain, ParamError, SimplifiedGraphConvolution, TransferPipeline, save
 from transferkit.data.encode import TableEncoder
 from transferkit.serve import Served, make_app, open_model
 from transferkit.store import pack
@@ -294,6 +294,38 @@ def test_a_model_of_plain_numbers():
     assert "must hold numbers" in client.post("/predict", content=b"a,b,c\n0,1,x\n", headers=text).json()["error"]
     with pytest.raises(ParamError, match="of one task"):
         Served(object())
+
+
+def test_the_nodes_of_a_graph_come_with_their_edges():
+    rng = np.random.default_rng(0)
+    y, X = np.arange(40) % 2, rng.normal(size=(40, 2))
+    edges = np.stack([np.arange(40), (np.arange(40) + 2) % 40])  # joins nodes of one class
+    X[:, 0] += 3 * y
+    model = SimplifiedGraphConvolution().fit(X, y, target=Domain(X, edges=edges), edges=edges)
+    client = TestClient(make_app(Served(model)))
+    rows, joined = [[2.0, 0.0], [0.0, 0.0], [0.0, 0.0]], [[0, 1], [0, 2], [1, 2]]
+    expected = model.predict_proba(np.array(rows), edges=np.array(joined).T)
+    said = client.post("/predict_proba", json={"rows": rows, "edges": joined}).json()
+    np.testing.assert_allclose(said["probabilities"], expected)
+    alone = client.post("/predict_proba", json={"rows": rows, "edges": []}).json()
+    assert abs(alone["probabilities"][1][1] - expected[1, 1]) > 0.01, "neighbours count"
+    assert client.get("/model").json()["edges"] is True
+    shown = html.unescape(client.get("/").text)
+    assert '"edges": [[0, 1]]' in shown
+    assert 'id="body"' in shown
+    for sent, says in (
+        ({"rows": rows}, "edges: must be given beside the rows"),
+        (rows, "edges: must be given beside the rows"),
+        ({"edges": joined}, "rows: must be a list"),
+        ({"rows": rows, "edges": [[0, 1], [1, 3]]}, "edge 2: must be two numbers of rows, from 0 to 2"),
+        ({"rows": rows, "edges": [[0, True]]}, "edge 1"),
+        ({"rows": rows, "edges": [0, 1]}, "edge 1"),
+    ):
+        reply = client.post("/predict", json=sent)
+        assert reply.status_code == 400
+        assert says in reply.json()["error"]
+    reply = client.post("/predict", content=b"x0,x1\n0,1\n", headers={"content-type": "text/csv"})
+    assert (reply.status_code, "must be JSON for the nodes of a graph" in reply.json()["error"]) == (415, True)
 
 
 def test_images_as_files():

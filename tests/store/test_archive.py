@@ -1,6 +1,7 @@
 """A model as one zip file: the same bytes, the same model, and nothing else gets in."""
 
 import io
+import tracemalloc
 import warnings
 import zipfile
 
@@ -106,3 +107,21 @@ def test_bad_arguments(folder, tmp_path):
         pack(folder, tmp_path / "n.zip", about={"a": object()})
     with pytest.raises(DataError, match="cannot be read"):
         pack(tmp_path / "nothing", tmp_path / "n.zip")
+
+
+def test_saving_and_packing_hold_no_further_copy(tmp_path):
+    """A model that just fits into memory can still be saved: what is held beside it is far smaller than it."""
+    model = CORAL().fit(X, Y, target=Domain(X + 1))
+    model.source_moved_ = large = np.ones(2**22)
+    tracemalloc.start()
+    try:
+        folder = transferkit.save(model, tmp_path / "model")
+        saved = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        whole = pack(folder, tmp_path / "m.zip")
+        packed = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert whole.stat().st_size > large.nbytes
+    assert max(saved, packed) < large.nbytes / 4
+    np.testing.assert_array_equal(transferkit.load(whole).source_moved_, large)

@@ -19,6 +19,7 @@ CARD = {
     "needs": (),  # importable modules beyond the core
     "cost": "n",  # how fit grows with the rows: n, n^2, n^3
     "scaling": "domain",  # optional: its published protocol standardises each domain by itself
+    "with_pairs": (),  # optional: further tasks that it does between feature spaces whose rows are paired
     "portfolio": ({},),  # optional: the settings that `transferkit run` tries
     "paper": "Authors. Title. Venue Year.",
     "url": "https://",

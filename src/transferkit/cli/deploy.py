@@ -84,7 +84,7 @@ def export(
     from ..export import export_onnx
 
     model = store.load(folder)
-    rows = _rows(check, text, run)
+    rows = _rows(check, text, run, model)
     found = export_onnx(model, output, rows=rows, tolerance=tolerance, overwrite=overwrite, metadata=about)
     if as_json:
         print_json({"file": str(output), "format": form, **found})
@@ -99,14 +99,15 @@ def export(
     )
 
 
-def _rows(check: str | None, text: str | None, run: Path) -> Any:
+def _rows(check: str | None, text: str | None, run: Path, model: Any) -> Any:
     """Rows to compare on: as asked, else the run's own target where it still lies there."""
     from ..core.errors import TransferError
+    from ..data.encode import columns_of
     from ..data.samples import Samples
     from ..pipeline.define import TransferTask, define, read_domain
 
     if check is not None:
-        found = read_domain(check, label=None, require_label=False, text=text)
+        found = read_domain(check, label=None, require_label=False, text=text, columns=columns_of(model))
     elif (run / "run.toml").exists():
         try:
             found: Domain = define(TransferTask.from_toml(run / "run.toml")).target

@@ -18,7 +18,12 @@ __all__ = ["list_methods", "show"]
 
 def _facts(card: catalogue.Card) -> dict[str, Any]:
     plain = {f.name: getattr(card, f.name) for f in fields(card)}
-    return {**plain, "portfolio": [dict(p) for p in card.portfolio], "missing": list(card.missing)}
+    return {
+        **plain,
+        "portfolio": [dict(p) for p in card.portfolio],
+        "grows": dict(card.grows),
+        "missing": list(card.missing),
+    }
 
 
 def list_methods(
@@ -52,7 +57,7 @@ def list_methods(
         table.add_column(heading, overflow="fold", no_wrap=heading in ("method", "cost"))
     for card in found:
         says = card.summary.partition(": ")[2] or card.summary
-        table.add_row(card.name, card.paradigm, says, ", ".join(card.tasks), card.cost)
+        table.add_row(card.name, card.paradigm, says, ", ".join(card.task_names), card.cost)
     out().print(table)
     out().print(f"{len(found)} methods. `transferkit show METHOD` tells more.", markup=False)
 
@@ -81,7 +86,7 @@ def show(
     for text in (
         parts[""],
         "",
-        f"Settings: {', '.join(card.settings)}.  Tasks: {', '.join(card.tasks)}.  Cost: {card.cost}.",
+        f"Settings: {', '.join(card.settings)}.  Tasks: {', '.join(card.task_names)}.  Cost: {card.cost}.",
     ):
         console.print(text, markup=False)
     for title in ("Parameters", "Notes", "References", "Examples"):

@@ -178,6 +178,7 @@ def predict(
     """
     from .. import store
     from ..core.files import atomic_write
+    from ..data.encode import columns_of
     from ..data.samples import Samples
     from ..pipeline.analyse import predictions_csv
     from ..pipeline.define import read_domain
@@ -207,7 +208,8 @@ def predict(
 
         _tell_written(predict_facts(model, data, output), output, as_json)
         return
-    rows = read_domain(data, label=None, require_label=False, text=text)
+    columns = model.kinds if run.suffix.lower() == ".onnx" else columns_of(model)
+    rows = read_domain(data, label=None, require_label=False, text=text, columns=columns)
     wants = signature(model.predict).parameters.get("task")
     if task is None and wants is not None and wants.default is wants.empty:
         raise ParamError(f"predict: task must be one of {', '.join(model.tasks_)} (--task NAME). Got none.")

@@ -163,6 +163,14 @@ def run(
             " at most a quarter of --budget. Needs the extra tune.",
         ),
     ] = 0,
+    tune_proposal: Annotated[
+        int,
+        typer.Option(
+            "--tune-proposal",
+            help="With a few target labels: settings of the one method that they test to try with Optuna, by cross-validation of"
+            " these labels inside every fold of the test; at most a quarter of --budget. Needs the extra tune.",
+        ),
+    ] = 0,
     engine: Annotated[
         str,
         typer.Option("--engine", help="Where candidates are fitted: local, or the workers of a dask or ray cluster."),
@@ -222,6 +230,8 @@ def run(
 
       transferkit run lab.csv clinic.csv --label diagnosis --tune 50 --budget 10min
 
+      transferkit run a.csv b.csv --label y --target-labels few --shots 10 --tune-proposal 20
+
       transferkit run lab.csv clinic.csv --label diagnosis --engine dask --address tcp://scheduler:8786
 
       transferkit run old_sensors.csv new_sensors.csv --label fault --target-labels few --shots 5
@@ -237,7 +247,7 @@ def run(
 
     unlike_facts = (
         label, domain_column, target_domain, source_domain, model, text, epochs, budget, jobs, target_shares, address,
-        pairs, resume, labels, tune or None, None if target_labels in ("auto", "few") else 0,
+        pairs, resume, labels, tune or None, tune_proposal or None, None if target_labels in ("auto", "few") else 0,
         None if (kind, assume, engine) == ("auto", "nothing", "local") else 0, distil or None, strict or None,
     )  # fmt: skip
     with_facts = "--source-predicate, --schema, --method, --shots, --seed, --out and --json"
@@ -280,6 +290,7 @@ def run(
             assume=assume,
             distil=distil,
             tune=tune,
+            tune_proposal=tune_proposal,
             engine=engine,
             address=address,
             pairs=None if pairs is None else str(pairs),
@@ -306,6 +317,7 @@ def run(
             strict or None,
             distil or None,
             tune or None,
+            tune_proposal or None,
         ]
         if any(v is not None and v != [] for v in given) or (kind, target_labels) != ("auto", "auto"):
             raise typer.BadParameter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from .constraints import Either, EstimatorLike, Nothing, Options, check_params
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 
-__all__ = ["TransferPipeline"]
+__all__ = ["TransferPipeline", "takes_edges"]
 
 
 def _method_has(name: str) -> Any:
@@ -190,6 +191,13 @@ class TransferPipeline(BaseEstimator):
             tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         tags.target_tags.required = True
         return tags
+
+
+def takes_edges(model: Any) -> bool:
+    """Whether the rows that a fitted model predicts are the nodes of a graph, whose edges go with them."""
+    while isinstance(model, TransferPipeline):
+        model = getattr(model, "method_", None)
+    return hasattr(model, "predict") and "edges" in signature(model.predict).parameters
 
 
 def _concat(X: Any, Xt: Any) -> Any:

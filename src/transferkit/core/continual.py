@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -196,6 +197,11 @@ class Outputs:
         return found
 
 
+def _classifies(self: Any) -> bool:
+    """Whether classes are learned, as far as that is known yet."""
+    return not hasattr(self, "outputs_") or bool(self.outputs_.classes)
+
+
 class ContinualStatistics(BaseEstimator, ABC):
     """A method for frozen features that only keeps sums over the rows (protocol Continual).
 
@@ -278,15 +284,19 @@ class ContinualStatistics(BaseEstimator, ABC):
         task : str, optional
             Only classes that this task has brought are answered; None takes all that have come.
         """
-        if not hasattr(self, "outputs_") or self.outputs_.classes:
+        if _classifies(self):
             found: Array = self.decision_function(X, task=task).argmax(axis=1)
             return np.asarray(self.classes_)[found]
         if task is not None and task not in self.outputs_.tasks:
             self.outputs_.scores(f"{type(self).__name__}.predict", np.empty((0, 0)), task)  # says which have come
         return self._outputs(check_rows(self, X, dtype=np.float64))
 
+    @available_if(_classifies)
     def decision_function(self, X: Any, *, task: str | None = None) -> Array:
-        """Scores of shape (n_samples, n_classes) in the order of ``classes_``; minus infinity outside the task."""
+        """Scores of shape (n_samples, n_classes) in the order of ``classes_``; minus infinity outside the task.
+
+        A regression has none.
+        """
         check_is_fitted(self, "outputs_")
         rows = check_rows(self, X, method="decision_function", dtype=np.float64)
         return self.outputs_.scores(f"{type(self).__name__}.predict", self._outputs(rows), task)

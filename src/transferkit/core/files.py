@@ -4,11 +4,46 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import DataError
 
-__all__ = ["atomic_write", "make_folder"]
+__all__ = ["atomic_file", "atomic_write", "make_folder"]
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
+    """A file to write to, which is at its place once it is whole; until then, and after an error, the old one is.
+
+    What a link points to is replaced, not the link. A device or pipe, as ``/dev/stdout``, is written to as it is.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written or the disk is full; nothing of the new file is left then.
+    """
+    place, temporary = Path(path), None
+    try:
+        if place.exists() and not place.is_file() and not place.is_dir():
+            with open(place, "wb") as file:
+                yield file
+            return
+        path = place.resolve()
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as err:
+        raise DataError(f"{place}: cannot be written ({err.strerror or err}).") from err
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def atomic_write(path: Path | str, content: bytes | str) -> Path:
@@ -19,22 +54,9 @@ def atomic_write(path: Path | str, content: bytes | str) -> Path:
     DataError
         If the folder cannot be written or the disk is full; nothing of the new file is left then.
     """
-    path = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as err:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({err.strerror or err}).") from err
-    return path
+    with atomic_file(path) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+    return Path(path)
 
 
 def make_folder(path: Path | str) -> Path:

@@ -40,6 +40,7 @@ class GraphTransfer(BaseEstimator, ABC):
     _constraints: ClassVar[Mapping[str, Rule]] = {}
     _test_params: ClassVar[Mapping[str, Any]] = {}
     _known_failures: ClassVar[Mapping[str, str]] = {}
+    _large: ClassVar[Mapping[str, Any] | None] = None  # parameters for very many nodes; None where it is not for such
 
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None, edges: Any = None) -> Self:
         """Fit on a labelled source graph and a target graph.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -17,7 +18,7 @@ from .constraints import Either, EstimatorLike, Fulfils, Interval, Nothing, chec
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 
-__all__ = ["Vote", "apply_factors", "class_probabilities"]
+__all__ = ["Vote", "apply_factors", "class_probabilities", "first_stage"]
 
 
 def _are_models(value: Any) -> bool:
@@ -52,6 +53,21 @@ def _are_factors(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return factors.ndim == 2 and bool(np.isfinite(factors).all() and (factors > 0).all())
+
+
+def first_stage(model: Any) -> Any:
+    """What sees the raw rows first in a fitted pipeline or vote: a transformer, or the model itself."""
+    while not hasattr(model, "backbone_"):
+        if isinstance(model, TransferPipeline):
+            steps = [s for _, s in model.transformer_.steps if s is not None and s != "passthrough"]
+            model = steps[0] if steps else model.method_
+        elif isinstance(model, Vote):
+            model = model._members[0]
+        elif isinstance(model, Pipeline):
+            model = model.steps[0][1]
+        else:
+            break
+    return model
 
 
 class Vote(BaseEstimator):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import polars as pl
 
 from ..core.chunks import Chunks
 from ..core.errors import DataError, DomainError
+from ..core.files import atomic_file
 from ..core.protocols import Array, Domain
-from .columns import label_of, tidy
+from .columns import are_dates, kind_of, label_of, tidy
 from .rows import find_name, reading
 
 __all__ = ["ParquetChunks", "parquet_frames", "write_parquet_chunks"]
@@ -167,29 +167,58 @@ class ParquetChunks(Chunks):
         for path in self.files:
             with reading(str(path), "Parquet", pa.ArrowException), _opened(path) as file:
                 frame = pl.DataFrame(pl.from_arrow(file.read(columns=[self.label])))
-            parts.append(tidy(frame, str(path), text=False))
+            texts = [name for name, dtype in frame.schema.items() if kind_of(dtype) == "text"]
+            parts.append(frame.cast(dict.fromkeys(texts, pl.String)))
         with reading(str(self.files[0].parent), "labels of one type", pl.exceptions.PolarsError):
-            labels = pl.concat(parts, how="vertical_relaxed")[self.label]
-        y, known = label_of(labels, str(self.files[0]))
+            labels = pl.concat(parts, how="vertical_relaxed")
+        y, known = label_of(tidy(labels, str(self.files[0]), text=False)[self.label], str(self.files[0]))
         if y is not None and y.dtype == object:
             y = y.astype(str)  # a third of the memory
         return Domain(self, y, known, name=name or self.files[0].parent.name)
 
 
-def parquet_frames(source: Any, chunk_rows: int = 65_536) -> Iterator[pl.DataFrame]:
+def parquet_frames(
+    source: Any, chunk_rows: int = 65_536, columns: Mapping[str, str] | None = None
+) -> Iterator[pl.DataFrame]:
     """Tidy frames of at most so many rows, of all columns of a Parquet file, folder of such or list of files.
+
+    `columns` are those of a model, as for `read`. Without them, whether texts are dates is found out in a pass over all
+    rows first, so that every frame tells them the same.
 
     Raises
     ------
     DataError
         Naming the file that cannot be read.
     """
+    kinds = _kinds_of_texts(source, chunk_rows) if columns is None else columns
+    for path, at, frame in _batches(source, chunk_rows, columns):
+        origin = f"{path}, the rows after {at}" if at else str(path)
+        yield tidy(frame, origin, text=False, kinds=kinds)
+
+
+def _batches(source: Any, chunk_rows: int, wanted: Container[str] | None) -> Iterator[tuple[Path, int, pl.DataFrame]]:
+    """File, rows before, and frame as it is stored; of all columns where none of the wanted ones is there."""
     import pyarrow as pa
 
     for path in _files(source):
         with reading(str(path), "Parquet", pa.ArrowException), _opened(path) as file:
-            for batch in file.iter_batches(chunk_rows, use_threads=False):
-                yield tidy(pl.DataFrame(pl.from_arrow(batch)), str(path), text=False)
+            names, at = [n for n in file.schema_arrow.names if wanted is None or n in wanted], 0
+            for batch in file.iter_batches(chunk_rows, columns=names or None, use_threads=False):
+                yield path, at, pl.DataFrame(pl.from_arrow(batch))
+                at += batch.num_rows
+
+
+def _kinds_of_texts(source: Any, chunk_rows: int) -> dict[str, str]:
+    """Columns of texts, "date" where all of them in all files are dates."""
+    empty = [pl.DataFrame(pl.from_arrow(_schema(path).empty_table())) for path in _files(source)]
+    texts = {name for frame in empty for name, dtype in frame.schema.items() if kind_of(dtype) == "text"}
+    kinds: dict[str, str] = {}
+    for _, _, frame in _batches(source, chunk_rows, texts) if texts else ():
+        for column in frame:
+            if kind_of(column.dtype) == "text" and column.null_count() < len(column):
+                here = "date" if are_dates(column.cast(pl.String)) else "text"
+                kinds[column.name] = here if kinds.get(column.name, here) == here else "text"
+    return kinds
 
 
 def _opened(path: Path) -> Any:
@@ -253,17 +282,15 @@ def write_parquet_chunks(path: Path | str, pieces: Iterable[Mapping[str, Array]]
     import pyarrow as pa
     from pyarrow import parquet
 
-    path, writer, n, temporary = Path(path), None, 0, None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
+    writer, n = None, 0
+    with atomic_file(path) as file:
         try:
             for piece in pieces:
                 table = pa.table({name: pa.array(values) for name, values in piece.items()})
                 if writer is None:
                     # A dictionary of numbers that hardly repeat costs time and saves nothing.
                     texts = [f.name for f in table.schema if not pa.types.is_floating(f.type)]
-                    writer = parquet.ParquetWriter(temporary, table.schema, use_dictionary=texts)
+                    writer = parquet.ParquetWriter(file, table.schema, use_dictionary=texts)
                 writer.write_table(table.cast(writer.schema))
                 n += table.num_rows
         finally:
@@ -271,11 +298,4 @@ def write_parquet_chunks(path: Path | str, pieces: Iterable[Mapping[str, Array]]
                 writer.close()
         if writer is None:
             raise DataError(f"{path}: there must be rows to write. Got none.")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as err:
-        raise DataError(f"{path}: cannot be written ({err.strerror or err}).") from err
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
     return n

@@ -15,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.constraints import Boolean, Interval, Rule, check_params
 from ..core.errors import DataError, DomainError
 from ..core.protocols import Array, Domain
+from ..core.task_pipelines import AdaptedPipeline, MultiTaskPipeline
+from ..core.vote import first_stage
 from .columns import kind_of, tidy, to_frame, unify
 
-__all__ = ["TableEncoder"]
+__all__ = ["TableEncoder", "columns_of"]
 
 _HUGE = 1e100
 _DAY = 86_400_000_000  # microseconds
@@ -221,7 +223,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame, array or sparse matrix
-            Rows with the columns met in fit, in any order; other columns are ignored.
+            Rows with the columns met in fit, in any order; those that were dropped may be missing, and others are ignored.
+            Strings are read as what the column held in fit.
 
         Returns
         -------
@@ -236,8 +239,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if self.sparse_:
             X = self._sparse_rows(X, "transform")
             return X @ sparse.diags_array(self.scales_, format="csr")
-        frame = self._without_inf(self._select(_frame(X, "X"), "transform", "X"), "transform")
-        return self._encode(frame)
+        frame = self._select(_frame(X, "X", dict(zip(self.columns_, self.kinds_))), "transform", "X")
+        return self._encode(self._without_inf(frame, "transform"))
 
     def _encode(self, frame: pl.DataFrame) -> Array:
         numbers = zip(self._numbers(), self.means_, self.scales_)
@@ -288,22 +291,23 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _select(self, frame: pl.DataFrame, method: str, origin: str) -> pl.DataFrame:
         """The columns of fit, in their order and of their type."""
-        lacking = [name for name in self.columns_ if name not in frame.columns]
+        kinds = [""] * len(self.columns_) if method == "fit" else self.kinds_
+        used = [name for name, kind in zip(self.columns_, kinds) if kind != "drop"]
+        lacking = [name for name in used if name not in frame.columns]
         if lacking:
             raise DataError(
                 f"TableEncoder.{method}: {origin} must have the columns of the source. Missing: "
                 f"{', '.join(map(repr, lacking[:10]))}."
             )
-        frame = frame.select(self.columns_)
+        frame = frame.select(used)
         if method == "fit":
             return frame
-        for name, kind in zip(self.columns_, self.kinds_):
+        types = {name: kind for name, kind in zip(self.columns_, self.kinds_) if kind != "drop"}
+        for name, kind in types.items():
             got = kind_of(frame[name].dtype)
-            if kind not in ("drop", got) and got != "empty" and {kind, got} != {"number", "bool"}:
+            if got not in (kind, "empty") and {kind, got} != {"number", "bool"}:
                 raise DataError(f"TableEncoder.{method}: column {name!r} must hold {kind} as in fit. Got {got}.")
-        return frame.select(
-            pl.col(name).cast(_TYPES[kind]) for name, kind in zip(self.columns_, self.kinds_) if kind != "drop"
-        )
+        return frame.select(pl.col(name).cast(_TYPES[kind]) for name, kind in types.items())
 
     def _without_inf(self, frame: pl.DataFrame, method: str) -> pl.DataFrame:
         floats = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
@@ -344,9 +348,30 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return X
 
 
-def _frame(X: Any, origin: str) -> pl.DataFrame:
+def columns_of(model: Any) -> dict[str, str] | None:
+    """What each column of a table holds for a fitted model, as `read` takes it; None for one of other rows.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from transferkit import CORAL, Domain, TransferPipeline
+    >>> from transferkit.data.encode import TableEncoder, columns_of
+    >>> rows = pl.DataFrame({"age": [1.0, 2.0, 3.0, 4.0], "code": ["7", "A", "A", "7"]})
+    >>> model = TransferPipeline([("encode", TableEncoder())], CORAL()).fit(rows, [0, 1, 0, 1], target=Domain(rows))
+    >>> columns_of(model)
+    {'age': 'number', 'code': 'text'}
+    """
+    if isinstance(model, MultiTaskPipeline):
+        model = model.transformer_
+    first = first_stage(model.transformer if isinstance(model, AdaptedPipeline) else model)
+    known = isinstance(first, TableEncoder) and hasattr(first, "kinds_")
+    return dict(zip(first.columns_, first.kinds_)) if known else None
+
+
+def _frame(X: Any, origin: str, kinds: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A tidy frame; of the columns of known kinds alone, where these are told."""
     if hasattr(X, "collect_schema") or hasattr(X, "columns"):
-        return tidy(to_frame(X, origin), origin, text=False)
+        return tidy(to_frame(X, origin, kinds), origin, text=False, kinds=kinds)
     X = np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in "buif":
         raise DataError(

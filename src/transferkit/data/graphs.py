@@ -14,6 +14,7 @@ from scipy import io, sparse
 from ..core.errors import DataError
 from ..core.protocols import Array, Domain
 from .arrays import array_part, split_labels
+from .columns import kind_of
 from .join import join
 from .matlab import mat_variables
 from .rows import Ask, Part, find_name, no_such_name, opened, reading
@@ -88,9 +89,9 @@ def read_graph(
     Notes
     -----
     The table of edges has columns source and target (or src and dst, from and to, u and v), or they are its first two; a
-    third one called weight holds numbers. Ids are numbers, or text, in both tables. In a file of arrays the network (network,
-    adjacency, adj, edge_index or edges) is square, or two rows of node numbers from 0 on; a sparse matrix may be stored as
-    arrays ``adj_data``, ``adj_indices``, ``adj_indptr`` and ``adj_shape``.
+    third one called weight holds numbers. A header alone is a graph without edges. Ids are numbers, or text, in both
+    tables. In a file of arrays the network (network, adjacency, adj, edge_index or edges) is square, or two rows of node
+    numbers from 0 on; a sparse matrix may be stored as arrays ``adj_data``, ``adj_indices``, ``adj_indptr`` and ``adj_shape``.
 
     Examples
     --------
@@ -209,15 +210,17 @@ def _of_tables(
 ) -> Domain:
     part = join(list(parts_of(nodes, Ask(label, require_label=require_label), None)))
     ids, X = _ids(part.X, part.origin, id_column)
-    table = join(list(parts_of(edges, Ask(), None))).X
+    table = join(list(parts_of(edges, Ask(empty=True), None))).X
     ends = _ends(table.columns, str(edges))
     index = pl.DataFrame({"key": ids, "row": np.arange(len(ids))})
     rows = [_rows_of(table[end], index, nodes, edges) for end in ends]
     weight = next((c for c in table.columns if c.casefold() == "weight" and c not in ends), None)
     if weight is None:
         return Domain(X, part.y, part.known, np.stack(rows), name)
-    if not table[weight].dtype.is_numeric() or table[weight].null_count():
-        raise DataError(f"{edges}: column {weight!r} must hold a number in every row. Got {table[weight].dtype}.")
+    gaps = table[weight].null_count()
+    if gaps or (table.height and not table[weight].dtype.is_numeric()):
+        got = f"{gaps} empty ones" if gaps else kind_of(table[weight].dtype)
+        raise DataError(f"{edges}: column {weight!r} must hold a number in every row. Got {got}.")
     values = table[weight].cast(pl.Float64).to_numpy()
     A = sparse.csr_matrix((values, (rows[0], rows[1])), shape=(len(ids), len(ids)))
     return Domain(X, part.y, part.known, A, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import sparse
 from ..core.errors import DataError
 from ..core.protocols import Array
 from . import arrays
-from .columns import unify
+from .columns import kind_of, unify
 from .rows import Part
 from .samples import Samples, join_samples
 
@@ -30,8 +31,31 @@ def join(parts: Sequence[Part]) -> Part:
         return parts[0]
     origins = [p.origin for p in parts]
     labels, known = _join_labels(parts)
+    parts = _one_kind(parts)
     groups = None if parts[0].groups is None else np.concatenate([p.groups for p in parts if p.groups is not None])
     return Part(_join_rows([p.X for p in parts], origins), labels, known, groups, ", ".join(origins[:3]))
+
+
+def _one_kind(parts: Sequence[Part]) -> list[Part]:
+    """The same parts, where a column that looks like dates or booleans in one and not in another is a text in both."""
+    import polars as pl
+
+    kinds: dict[str, set[str]] = {}
+    for part in parts:
+        for column in part.X if isinstance(part.X, pl.DataFrame) else ():
+            found = "empty" if column.null_count() == len(column) else kind_of(column.dtype)
+            kinds.setdefault(column.name, set()).add(found)
+    texts = {name for name, found in kinds.items() if "text" in found or {"bool", "date"} <= found}
+
+    def told(part: Part) -> Part:
+        if not isinstance(part.X, pl.DataFrame):
+            return part
+        as_text = [part.typed[name] for name in part.X.columns if name in texts & part.typed.keys()]
+        # Where a typed source holds texts, but none here, another file says what the column is.
+        empty = [s.name for s in part.X if s.dtype == pl.String and s.name not in texts and s.null_count() == len(s)]
+        return replace(part, X=part.X.with_columns(as_text).with_columns(pl.lit(None).alias(name) for name in empty))
+
+    return [told(part) for part in parts]
 
 
 def _join_rows(Xs: Sequence[Any], origins: Sequence[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,7 @@ def read(
     check: Literal["header", "decode"] = "decode",
     window: int | None = None,
     hop: int | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Domain:
     """Read rows, and labels where there are any, from nearly anything.
 
@@ -80,6 +82,10 @@ def read(
     window, hop : int, default=None
         Cut recordings into windows of this length, each so many steps after the last; None does not cut, and lets
         windows follow each other. ``X.groups`` tells the recordings apart.
+    columns : mapping of str to {"number", "bool", "text", "date", "drop"}, default=None
+        The columns of a table for a trained model, and what each holds, as `columns_of` says: they are read as that
+        whatever their values look like (``"drop"``: not at all), and other columns are left out. None finds out from the
+        values of all files together.
 
     Returns
     -------
@@ -137,6 +143,8 @@ def read(
         raise DataError(f"read: check must be header or decode. Got {check!r}.")
     if text is not None and path is not None:
         raise DataError("read: text and path must not be given together: X is one of them.")
+    if columns is not None and (label is not None or domain_column is not None):
+        raise DataError("read: columns must not be given with label or domain_column: a model needs none.")
     check_window(window, hop, "read")
     split = None if split is None else SPLITS.get(split.lower(), split)
     if isinstance(source, Domain):
@@ -147,7 +155,10 @@ def read(
     if all(v is None for v in (domain_column, kind, text, path, split, window)) and holds_graph(source):
         return read_graph(source, label=label, name=name, require_label=require_label)
     samples = kind if kind in KINDS else None
-    ask = Ask(label, domain_column, require_label, n_features, strict, samples, path, text, split, check, window, hop)
+    ask = Ask(
+        label, domain_column, require_label, n_features, strict, samples, path, text, split, check, window, hop,
+        columns=columns,
+    )  # fmt: skip
     part = join(list(parts_of(source, ask, None if samples else kind)))
     found = _domain(part, name or (_name_of(source) if domain is None else str(domain)))
     if split is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..core.errors import DataError, ParamError
+from ..core.errors import DataError, ParamError, TransferWarning
 from ..core.protocols import Domain
 from ..core.relational import Facts, RelationalRows
 from .atoms import Collector, Records, Schema, checked_schema, infer_types, join_records, text_of
@@ -105,6 +106,11 @@ def read_edges(
     DataError
         Naming the table and the row that cannot be used.
 
+    Warns
+    -----
+    TransferWarning
+        A column holds numbers with fractions: as constants they say nothing of size.
+
     Examples
     --------
     >>> import polars as pl
@@ -138,7 +144,22 @@ def _table_rows(table: Any, name: str, types: Sequence[str] | None) -> Iterable[
     elif not columns or (types is not None and len(columns) != len(types)):
         wanted = f"({', '.join(types)})" if types is not None else "of the facts"
         raise DataError(f"table {name}: the columns must be the arguments {wanted}. Got {columns}.")
+    for column in _measures(table):
+        warnings.warn(
+            f"table {name}: {column} holds numbers with fractions. Each is a constant of its own, and no rule compares them"
+            " by size: write the names of intervals instead, as pandas.cut makes them.",
+            TransferWarning,
+            stacklevel=3,
+        )
     return table.itertuples(index=False, name=None) if hasattr(table, "itertuples") else table.iter_rows()
+
+
+def _measures(table: Any) -> Iterator[Any]:
+    """Columns of a frame with numbers that are not whole."""
+    for k, name in enumerate(table.columns):
+        values = np.asarray(table.iloc[:, k] if hasattr(table, "iloc") else table.to_series(k))
+        if values.dtype.kind == "f" and (values[np.isfinite(values)] % 1).any():
+            yield name
 
 
 def relational_domain(

@@ -7,9 +7,9 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from warnings import warn
@@ -39,6 +39,8 @@ class Ask:
     check: Literal["header", "decode"] = "decode"
     window: int | None = None
     hop: int | None = None
+    empty: bool = False  # whether a table without rows is one
+    columns: Mapping[str, str] | None = None  # the features that are wanted, and what each holds; None: find out
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,8 @@ class Part:
         The values of the domain column, where one was asked for.
     origin : str
         What messages call the file.
+    typed : mapping of str to Series of str
+        Columns as they were typed whose texts were taken for dates or booleans, which other files may tell otherwise.
     """
 
     X: Any
@@ -62,6 +66,7 @@ class Part:
     known: Array | None
     groups: Array | None
     origin: str
+    typed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import DataError
-from .columns import check_names, kind_of, label_of, tidy
+from .columns import as_typed, check_names, kind_of, label_of, tidy
 from .encodings import to_utf8
 from .rows import Ask, Part, find_name, first_line, payload, reading
 
@@ -38,11 +38,18 @@ def table_part(raw: pl.DataFrame, origin: str, ask: Ask, *, text: bool) -> Part:
     Where a column of texts or of paths is asked for, X is that column as it is typed (and the column "split", where
     there is one), and what the other columns hold does not matter.
     """
-    if not raw.height:
+    if not raw.height and not ask.empty:
         raise DataError(f"{origin}: the table must have rows. Got none.")
     column = ask.text if ask.text is not None else ask.path
     if column is None:
-        return _split_columns(tidy(raw, origin, text=text), raw, origin, ask)
+        wanted = [c for c in raw.columns if c in (ask.columns or {})]
+        raw = raw.select(wanted) if wanted else raw  # a model says itself that it lacks all
+        part = _split_columns(tidy(raw, origin, text=text, kinds=ask.columns), raw, origin, ask, text=text)
+        found = [
+            s.name for s in part.X if kind_of(s.dtype) in ("bool", "date") and kind_of(raw[s.name].dtype) == "text"
+        ]
+        typed = tidy(raw.select(found), origin, text=text, kinds=dict.fromkeys(found, "text"))
+        return replace(part, typed={s.name: s for s in typed})
     name = find_name(raw.columns, column, origin, "path" if ask.text is None else "text", required=True)
     assert name is not None
     if kind_of(raw[name].dtype) not in ("text", "number", "empty"):
@@ -56,11 +63,12 @@ def table_part(raw: pl.DataFrame, origin: str, ask: Ask, *, text: bool) -> Part:
             f"{origin}: the column of {'paths' if ask.text is None else 'texts'} must be no label. Got {name!r}."
         )
     beside = [c for c in dict.fromkeys((label, domain, "split")) if c in raw.columns and c != name]
-    frame = pl.DataFrame([raw[name].cast(pl.String), *tidy(raw.select(beside), origin, text=text)])
-    return _split_columns(frame, raw, origin, replace(ask, label=label, domain_column=domain))
+    texts = raw[name].cast(pl.String)
+    frame = pl.DataFrame([as_typed(texts) if text else texts, *tidy(raw.select(beside), origin, text=text)])
+    return _split_columns(frame, raw, origin, replace(ask, label=label, domain_column=domain), text=text)
 
 
-def _split_columns(frame: pl.DataFrame, raw: pl.DataFrame, origin: str, ask: Ask) -> Part:
+def _split_columns(frame: pl.DataFrame, raw: pl.DataFrame, origin: str, ask: Ask, *, text: bool) -> Part:
     groups, y, known, taken = None, None, None, []
     if ask.domain_column is not None:
         column = find_name(frame.columns, ask.domain_column, origin, "domain_column", required=True)
@@ -69,7 +77,7 @@ def _split_columns(frame: pl.DataFrame, raw: pl.DataFrame, origin: str, ask: Ask
             row = frame[column].is_null().arg_max()
             raise DataError(f"{origin}: domain_column {column!r} must be filled in every row. Row {row + 1} is empty.")
         typed = raw[column].cast(pl.String).str.strip_chars()  # where names are as typed
-        groups = np.array(typed.to_list(), dtype=object)
+        groups = np.array((as_typed(typed) if text else typed).to_list(), dtype=object)
         taken.append(column)
     if ask.label is not None:
         column = find_name(frame.columns, ask.label, origin, "label", required=ask.require_label)

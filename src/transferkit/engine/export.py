@@ -1,4 +1,4 @@
-"""A trained network, or a backbone's body, as an ONNX graph: from prepared samples to outputs or features."""
+"""A trained network, a learned task or a backbone's body as an ONNX graph: from prepared samples to outputs or features."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import DataError, MissingExtraError
+from .adapted import AdaptedTask
 from .backbone import Backbone
 from .network import Network
 from .preprocess import Preprocess, preprocess_from
 
-__all__ = ["body_graph", "feeds_of_samples", "network_graph"]
+__all__ = ["adapted_graph", "body_graph", "feeds_of_samples", "network_graph"]
 
 OPSET = 18
 
@@ -37,6 +38,29 @@ class _WithFinish(nn.Module):
 def network_graph(network: Network) -> tuple[Any, list[dict[str, Any]]]:
     """A network as ONNX model, and what each input is; see `body_graph`."""
     return _graph(network.backbone.preprocess, network, network.backbone.name)
+
+
+class _Answers(nn.Module):
+    """What a meta-learner says of rows of the task that it has learned."""
+
+    def __init__(self, task: AdaptedTask) -> None:
+        super().__init__()
+        self.objective, _ = task.learner.task_learner()
+        self._state, self._n = task.state, task.labels.n_outputs
+
+    def forward(self, x: Any) -> Tensor:
+        return self.objective.answer(self._state, x)[:, : self._n]
+
+
+def adapted_graph(task: AdaptedTask) -> tuple[Any, list[dict[str, Any]]]:
+    """A meta-learner that has learned a task as ONNX model, and what each input is; see `body_graph`."""
+    backbone, answers = task.learner.network_.backbone, _Answers(task)
+    if answers.objective.whole:
+        raise DataError(
+            f"export: model must answer for rows by themselves. Got {type(task.learner).__name__}, whose answer to a row hangs on"
+            " the rows beside it. Keep the model as a folder (--format zip)."
+        )
+    return _graph(backbone.preprocess, answers, backbone.name)
 
 
 def body_graph(backbone: Backbone) -> tuple[Any, list[dict[str, Any]]]:

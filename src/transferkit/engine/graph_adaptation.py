@@ -7,6 +7,7 @@ of an update (features and outputs of nodes of both graphs, the share of the tra
 parts to log}``; see ``algorithms/relation/grade.py``. The other hooks, from the least to the most:
 
 ``_usual``      the settings of the training where the user gives none
+``_large``      parameters with which `transferkit run` tries it on a graph that is not to be held at once; None is not at all
 ``_network``    another network than layers and head; a subclass of `GraphChain` in a file of ``ops/nn``, with a ``spec``, so that
                 the store can save it. Its ``stages(domain)`` may differ between the domains
 ``_links``      other matrices to multiply features with, by name, from an adjacency matrix
@@ -64,6 +65,7 @@ GRAPH_RULES: Mapping[str, Rule] = {
 }
 CONV: Rule = Options(*CONVOLUTIONS)
 _WATCHED = 20  # epochs at which both domains are looked at without labels
+_TO_TELL = 10  # nodes a label, from which most probable labels say something
 
 
 @dataclass(eq=False, kw_only=True)
@@ -102,6 +104,7 @@ class GraphAdaptation(NetworkEstimator):
     _kinds: ClassVar[tuple[str, ...]] = ("classification", "multilabel")
     _accept_sparse: ClassVar[bool] = True
     _settings: ClassVar[Mapping[str, Any]] = {}
+    _large: ClassVar[Mapping[str, Any] | None] = None
 
     def fit(self, X: Any, y: Any = None, *, target: Domain, groups: Any = None, edges: Any = None) -> Self:
         """Fit on labelled nodes of the source and unlabelled nodes of the target.
@@ -258,12 +261,14 @@ class GraphAdaptation(NetworkEstimator):
         known = NodeRows(fit.graphs["source"], part, fit.rows.y[torch.as_tensor(part)])
         n_target = len(some_numbers(len(fit.graphs["target"])))
         wrong = collapse(fit.labels, known, n_target, scores["source/score"], shares)
+        if fit.labels.kind == "multilabel" and min(len(part), n_target) >= _TO_TELL * fit.labels.n_outputs:
+            wrong["collapsed"] = scores["target/diversity"] < scores["source/diversity"] / 2
         fit.notes |= {"scores": scores, "target_shares": shares.tolist(), **wrong}
         name = type(self).__name__
         if wrong["collapsed"]:
             warn(
                 f"{name}: predictions for the target have collapsed: {shares.max():.0%} of its nodes are given one class. Do"
-                " not trust them; try another weight of the adaptation, or another method.",
+                " not trust them; try more epochs, another weight of the adaptation, or another method.",
                 TransferWarning,
                 stacklevel=4,
             )
@@ -286,8 +291,12 @@ class GraphAdaptation(NetworkEstimator):
         training = self._usual() if self.training is None else self.training
         place = find_place(training.device, training.precision, training.channels_last)
         place.put(self.network_)
-        graph = Graph(rows, self._links(adjacency, domain), domain)
+        graph = self._graph_of(rows, adjacency, domain)
         return all_nodes(self.network_, graph, place, in_pieces=self.n_neighbors is not None)  # type: ignore[arg-type]
+
+    def _graph_of(self, rows: Any, adjacency: Any, domain: str) -> Graph:
+        """What the network is asked about."""
+        return Graph(rows, self._links(adjacency, domain), domain)
 
     def predict(self, X: Any, edges: Any = None) -> Any:  # type: ignore[override]
         """Classes, or 0 and 1 a label, of the nodes of a graph.

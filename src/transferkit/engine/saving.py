@@ -23,12 +23,12 @@ from .preprocess import preprocess_from
 
 __all__ = [
     "Tensors", "build_module", "build_network", "build_source", "describe_module", "describe_network", "describe_source",
-    "pack_tensors",
+    "save_tensors",
 ]  # fmt: skip
 
 
-def pack_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """A safetensors file of tensors on any device and with any strides; what shares memory is written once for each name."""
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file of tensors on any device and with any strides; what shares memory is written once for each name."""
     own: dict[str, Tensor] = {}
     taken: set[int] = set()
     for name, tensor in tensors.items():
@@ -36,7 +36,7 @@ def pack_tensors(tensors: Mapping[str, Tensor]) -> bytes:
         place = plain.untyped_storage().data_ptr()
         own[name] = plain.clone() if place in taken else plain
         taken.add(place)
-    return safetensors.torch.save(own)
+    safetensors.torch.save_file(own, path)
 
 
 class Tensors:

@@ -53,9 +53,10 @@ def target_scores(
         ``source/score`` (accuracy, or R^2, on source rows), ``domain/auc`` (how well a linear critic tells the domains by
         their features: 1/2 is full confusion), and for classes ``target/entropy`` (mean entropy of a row's
         probabilities), ``target/diversity`` (entropy of their mean) and ``target/largest_share`` (of the rows, in the class
-        named most often).
+        named most often). For several labels a row, by its most probable one: ``source/diversity`` and ``target/diversity``
+        (entropy of their shares), and ``target/largest_share``.
     shares : array of shape (n_classes,)
-        Of the rows, in each class; empty for a regression.
+        Of the rows, in each class; of several labels a row, its most probable one counts; empty for a regression.
     """
 
     def both(x: Any) -> torch.Tensor:
@@ -79,10 +80,14 @@ def scores_of(
     scores = {"source/score": labels.score(known, labels.predict(outputs_s))}
     if min(len(z_s), len(z_t)) >= 4:
         scores["domain/auc"] = domain_auc(z_s, z_t)
-    if labels.kind != "classification":
+    if labels.kind == "regression":
         return scores, np.empty(0)
     proba = labels.proba(outputs_t)
-    shares = np.bincount(proba.argmax(axis=1), minlength=labels.n_outputs) / len(proba)
+    shares = _shares(proba)
+    if labels.kind == "multilabel":  # probabilities of a row do not sum to 1: its most probable label stands for it
+        found = {"target": shares, "source": _shares(labels.proba(outputs_s))}
+        scores |= {f"{domain}/diversity": _entropy(own) for domain, own in found.items()}
+        return {**scores, "target/largest_share": float(shares.max())}, shares
     scores["target/entropy"] = float(np.mean([_entropy(p) for p in proba]))
     scores["target/diversity"] = _entropy(proba.mean(axis=0))
     scores["target/largest_share"] = float(shares.max())
@@ -153,6 +158,11 @@ def collapse(labels: Labels, source: Rows, n_target: int, score: float, shares: 
         "collapsed": bool(n_target >= need and _entropy(shares) < _entropy(own) / 2),
         "diverged": bool(len(source) >= need and score < own.max()),
     }
+
+
+def _shares(proba: Array) -> Array:
+    """Of rows, by their most probable class or label."""
+    return np.bincount(proba.argmax(axis=1), minlength=proba.shape[1]) / len(proba)
 
 
 def _entropy(p: Array) -> float:

@@ -13,10 +13,10 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
 
 from ..core.scaling import NormScaler
+from .affine import affine_of
 from .answer import Answer
-from .graph import OPSET, Graph, need
-from .maps import affine_of
-from .trace import Untraceable
+from .graph import OPSET, Graph, Untraceable, need
+from .trees import forest_answer
 
 __all__ = ["estimator_answer", "linear_answer", "transform_rows"]
 
@@ -71,12 +71,12 @@ def estimator_answer(graph: Graph, estimator: Any, rows: str, n_features: int) -
     if isinstance(classes, list):
         raise Untraceable(f"{type(estimator).__name__} with several outputs")
     sure = hasattr(estimator, "predict_proba")
-    linear = linear_answer(graph, estimator, rows, n_features)
-    if linear is not None:
-        return linear
+    direct = forest_answer(graph, estimator, rows) or linear_answer(graph, estimator, rows, n_features)
+    if direct is not None:
+        return direct
     kind = "double"
     if _is_single(estimator):
-        rows, kind = graph.add("Cast", rows, to=graph._onnx.TensorProto.FLOAT), "float"
+        rows, kind = graph.cast(rows, np.float32), "float"
     if classes is None:
         return _values(
             graph, graph.merge(_converted(estimator, n_features, kind, {}), {"X": rows})[0], estimator, n_features
@@ -85,8 +85,8 @@ def estimator_answer(graph: Graph, estimator: Any, rows: str, n_features: int) -
     coded.classes_ = np.arange(len(classes))  # labels of any type come from their places among the classes
     model = _converted(coded, n_features, kind, {"zipmap": False} if sure else {})
     code, *scores = graph.merge(model, {"X": rows})
-    code = graph.add("Cast", graph.one_row_axis(code), to=graph._onnx.TensorProto.INT64)
-    proba = graph.add("Cast", scores[0], to=graph._onnx.TensorProto.DOUBLE) if sure else None
+    code = graph.cast(graph.one_row_axis(code), np.int64)
+    proba = graph.cast(scores[0], np.float64) if sure else None
     return Answer(classes=np.asarray(classes), proba=proba, code=code)
 
 
@@ -108,7 +108,7 @@ def linear_answer(graph: Graph, estimator: Any, rows: str, n_features: int) -> A
         code = graph.add("ArgMax", name, axis=1, keepdims=0)
     else:
         above = graph.add("Greater", name, graph.constant([0.0]))
-        code = graph.one_row_axis(graph.add("Cast", above, to=graph._onnx.TensorProto.INT64))
+        code = graph.one_row_axis(graph.cast(above, np.int64))
     proba = None
     if link == "softmax":
         proba = graph.add("Softmax", name, axis=1)
@@ -129,7 +129,7 @@ def _link(estimator: Any, scores: Any, n_features: int) -> str:
 
 
 def _values(graph: Graph, value: str, estimator: Any, n_features: int) -> Answer:
-    value = graph.add("Cast", value, to=graph._onnx.TensorProto.DOUBLE)
+    value = graph.cast(value, np.float64)
     flat = np.ndim(estimator.predict(np.zeros((1, n_features)))) == 1
     return Answer(value=graph.one_row_axis(value) if flat else value, flat=flat)
 

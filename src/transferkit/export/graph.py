@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import MissingExtraError
+from ..core.protocols import Array
 
-__all__ = ["OPSET", "Graph", "need"]
+__all__ = ["OPSET", "Graph", "Untraceable", "need"]
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 9
@@ -33,6 +35,10 @@ def need(module: str) -> ModuleType:
         raise MissingExtraError(f"export: needs {name}: pip install 'transferkit[export]'") from err
 
 
+class Untraceable(Exception):
+    """An operation that has no node; the argument says which."""
+
+
 class Graph:
     """Collects nodes; every value has a name, and rows are along the first axis of free length.
 
@@ -46,7 +52,7 @@ class Graph:
         self._onnx = need("onnx")
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
-        self._by_content: dict[Any, str] = {}
+        self._by_content: dict[Any, Any] = {}
         self._values: list[Any] = []
         self._n = 0
         self.inputs: dict[str, dict[str, Any]] = {}
@@ -84,17 +90,44 @@ class Graph:
 
     def add(self, op: str, *inputs: str | None, domain: str = "", **attributes: Any) -> str:
         """A node with one output, whose name is returned; None is an input left out."""
-        name = self._name(op)
-        given = [_EMPTY if i is None else i for i in inputs]
-        self._nodes.append(self._onnx.helper.make_node(op, given, [name], name=name, domain=domain, **attributes))
-        return name
+        return self.add_several(1, op, *inputs, domain=domain, **attributes)[0]
+
+    def add_several(self, n: int, op: str, *inputs: str | None, domain: str = "", **attributes: Any) -> list[str]:
+        """A node with `n` outputs, whose names are returned; equal nodes are there once."""
+        arrays = {key: value for key, value in attributes.items() if isinstance(value, np.ndarray)}
+        plain = {key: value for key, value in attributes.items() if key not in arrays}
+        contents = [(k, v.dtype.str, sha256(v.tobytes()).digest()) for k, v in arrays.items()]
+        key = (n, op, inputs, domain, repr(plain), repr(contents))
+        if key not in self._by_content:
+            name = self._name(op)
+            names = [name, *(f"{name}_{k}" for k in range(1, n))]
+            given = [_EMPTY if i is None else i for i in inputs]
+            node = self._onnx.helper.make_node(op, given, names, name=name, domain=domain, **plain)
+            node.attribute.extend(self._attribute(k, v) for k, v in arrays.items())
+            self._nodes.append(node)
+            self._by_content[key] = names
+        return self._by_content[key]
+
+    def _attribute(self, name: str, values: Array) -> Any:
+        """Of many values, which onnx's own helper would look at one by one."""
+        proto = self._onnx.AttributeProto
+        kind, place = {"i": (proto.INTS, "ints"), "f": (proto.FLOATS, "floats"), "S": (proto.STRINGS, "strings")}[
+            values.dtype.kind
+        ]
+        found = proto(name=name, type=kind)
+        getattr(found, place).extend(values.tolist())
+        return found
+
+    def cast(self, value: str, dtype: Any) -> str:
+        """The value in another type, numpy's."""
+        return self.add("Cast", value, to=self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def merge(self, model: Any, feeds: Mapping[str, str]) -> list[str]:
         """Put another model's graph in, with its inputs connected to values of this one; gives its outputs' names."""
         own = {s.domain or "": s.version for s in model.opset_import}
         too_new = {d: v for d, v in own.items() if v > OPSET.get(d, 0)}
         if too_new:
-            raise AssertionError(f"operator sets {too_new}, beyond {OPSET}")
+            raise Untraceable(f"operators of {too_new}, beyond {OPSET}")
         if len(model.functions):
             model = self._onnx.inliner.inline_local_functions(model)
         prefix = f"{self._name('part')}/"
@@ -112,7 +145,7 @@ class Graph:
         return self.add("Reshape", value, self.constant([-1], np.int64))
 
     def model(self, outputs: Mapping[str, tuple[str, Any, Sequence[int | None]]], metadata: Mapping[str, str]) -> Any:
-        """The finished model, checked by ONNX's own checker.
+        """The finished model, checked by ONNX's own checker; the graph is empty then.
 
         Parameters
         ----------
@@ -130,8 +163,10 @@ class Graph:
             named.append(helper.make_tensor_value_info(name, element, ["rows", *shape[1:]]))
         self._drop_unused(set(outputs))
         graph = helper.make_graph(self._nodes, "transferkit", self._values, named, list(self._constants.values()))
+        self._nodes, self._constants, self._by_content = [], {}, {}  # of many trees each copy takes hundreds of MB
         sets = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
         found = helper.make_model(graph, opset_imports=sets, ir_version=IR_VERSION, producer_name="transferkit")
+        del graph
         helper.set_model_props(found, dict(metadata))
         if found.ByteSize() < 2**31 - 2**20:  # beyond it, protobuf has no form for it; the caller says so
             self._onnx.checker.check_model(found)

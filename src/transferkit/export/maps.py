@@ -9,58 +9,27 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ..core.base import ShallowTransfer
+from ..core.errors import DataError
 from ..core.protocols import Array
-from .graph import Graph
-from .trace import Traced, Untraceable
+from ..core.vote import class_probabilities
+from .affine import affine_of
+from .answer import Answer
+from .graph import Graph, Untraceable
+from .trace import Classes, Labels, Traced
+from .twins import plain, twins
 
-__all__ = ["affine_of", "asked", "examples", "followed", "map_rows"]
+__all__ = ["Ask", "asked", "examples", "followed", "map_rows"]
 
-_TOLERANCE = 1e-10
-_MOST_ENTRIES = 5e7  # of a matrix that is read off: 400 MB
+Ask = Callable[[Any, str, int], Answer]
 
 
 def examples(n_features: int) -> Array:
-    """Rows for shapes; of a number that no parameter is likely to have."""
-    return np.random.default_rng(0).normal(size=(5, n_features))
+    """Rows for shapes; of a number that nothing else is likely to have."""
+    return np.random.default_rng(0).normal(size=(37, n_features))
 
 
-def affine_of(function: Callable[[Array], Any], n_features: int, *, identity: bool = True) -> tuple[Any, Array] | None:
-    """Matrix and offset of a map ``x -> x A + b`` from the rows 0 and e_j; A None is the identity; None: it is not affine.
-
-    An affine map is settled by n_features + 1 rows; that it is one is tested on random rows of three sizes.
-
-    Parameters
-    ----------
-    function : callable
-        From rows of shape (n, n_features) to rows, as an array.
-    n_features : int
-    identity : bool
-        Whether the identity is told apart.
-    """
-    tests = [size * np.random.default_rng(k).normal(size=(5, n_features)) for k, size in enumerate((0.1, 1.0, 30.0))]
-    images = [_array(function(x)) for x in tests]
-    if any(i is None or not np.isfinite(i).all() for i in images):
-        return None
-    if identity and all(np.array_equal(i, x) for i, x in zip(images, tests)):
-        return None, np.zeros(n_features)
-    if n_features * images[0].shape[1] > _MOST_ENTRIES:
-        return None
-    offset = _array(function(np.zeros((1, n_features))))[0]
-    starts = range(0, n_features, 1000)  # all unit vectors at once would be a square matrix
-    matrix = np.vstack([_array(function(np.eye(min(1000, n_features - k), n_features, k))) - offset for k in starts])
-    for x, image in zip(tests, images):
-        size = np.abs(x) @ np.abs(matrix) + np.abs(offset)
-        if not (np.abs(x @ matrix + offset - image) <= _TOLERANCE * size.max()).all():
-            return None
-    return matrix, offset
-
-
-def _array(value: Any) -> Any:
-    value = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
-    return value if value.ndim == 2 and value.dtype.kind == "f" else None
-
-
-def map_rows(graph: Graph, rows: str, n_features: int, method: Any) -> str:
+def map_rows(graph: Graph, rows: str, n_features: int, method: Any, ask: Ask) -> str:
     """The name of the mapped rows.
 
     Parameters
@@ -70,7 +39,9 @@ def map_rows(graph: Graph, rows: str, n_features: int, method: Any) -> str:
         Double precision, of shape (rows, n_features).
     n_features : int
     method : ShallowTransfer
-        Fitted; ``_target_rows`` is its map, and a FeatureTransfer's ``_map`` the same without a check of the rows.
+        Fitted; ``_target_rows`` is its map.
+    ask : callable
+        See `asked`.
 
     Raises
     ------
@@ -83,53 +54,98 @@ def map_rows(graph: Graph, rows: str, n_features: int, method: Any) -> str:
         if matrix is not None:
             rows = graph.add("MatMul", rows, graph.constant(matrix))
         return graph.add("Add", rows, graph.constant(offset)) if offset.any() else rows
-    if not hasattr(method, "_map"):
-        raise Untraceable("a map that is not affine")
-    return followed(lambda X: method._map(X, "target"), Traced(graph, rows, examples(n_features))).name
+    stand_in = asked(method, ask)
+    return followed(lambda X: stand_in._target_rows(X, "predict"), Traced(graph, rows, examples(n_features))).name
 
 
-def followed(function: Callable[[Traced], Any], rows: Traced) -> Traced:
-    """What a function makes of rows, as nodes.
+def followed(function: Callable[[Traced], Any], rows: Traced) -> Any:
+    """What a function makes of rows, as nodes: values, or labels.
 
     Raises
     ------
     Untraceable
         If it does with the rows what only an array can do.
+    DataError
+        Naming a part of the model that has no form in ONNX.
     """
     try:
-        found = function(rows)
+        with twins(rows):
+            found = function(rows)
+    except DataError:  # of a part inside, which is named
+        raise
     except (AttributeError, IndexError, TypeError, ValueError) as err:
         raise Untraceable(" ".join(str(err).split())[:200]) from err
-    if not isinstance(found, Traced):
+    if not isinstance(found, (Traced, Labels)):
         raise Untraceable("the result is no array of rows")
     return found
 
 
 class _Inner:
-    """Stands for a fitted estimator while a method is followed: its probabilities become nodes."""
+    """Stands for a fitted estimator while a method is followed: its answers become nodes."""
 
-    def __init__(self, estimator: Any, convert: Callable[[Any, str, int], str]) -> None:
-        self._estimator, self._convert = estimator, convert
-        self.classes_ = getattr(estimator, "classes_", None)
+    def __init__(self, estimator: Any, ask: Ask) -> None:
+        self._estimator, self._ask = estimator, ask
+        if hasattr(estimator, "classes_"):
+            self.classes_ = np.asarray(estimator.classes_)
+        for name, own in (("predict_proba", self._proba), ("transform", self._transform)):
+            if hasattr(estimator, name):
+                setattr(self, name, own)
 
-    def predict_proba(self, X: Any) -> Traced:
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(self._estimator, name):
+            raise Untraceable(f"{name} of {type(self._estimator).__name__}")
+        raise AttributeError(name)
+
+    def _answer(self, X: Any, method: str) -> tuple[Answer, Array]:
+        """With what it is for the example rows."""
         if not isinstance(X, Traced):
-            raise Untraceable("probabilities of other rows than the model's")
-        name = self._convert(self._estimator, X.name, X.shape[1])
-        return Traced(X.graph, name, self._estimator.predict_proba(X.example))
+            raise Untraceable("an answer for other rows than the model's")
+        with plain():
+            return self._ask(self._estimator, X.name, X.shape[1]), getattr(self._estimator, method)(X.example)
+
+    def _proba(self, X: Any) -> Traced:
+        found, example = self._answer(X, "predict_proba")
+        return Traced(X.graph, found.sure(X.graph), example)
+
+    def _transform(self, X: Any, domain: str = "target") -> Traced:
+        if domain != "target" or not isinstance(self._estimator, ShallowTransfer):
+            raise Untraceable(f"transform of {type(self._estimator).__name__}")
+        with plain():
+            name = map_rows(X.graph, X.name, X.shape[1], self._estimator, self._ask)
+            return Traced(X.graph, name, self._estimator.transform(X.example))
+
+    def predict(self, X: Any) -> Traced | Labels:
+        found, example = self._answer(X, "predict")
+        if found.classes is None:
+            return Traced(X.graph, found.value, example)
+        return Labels(found.classes, Traced(X.graph, found.codes(X.graph), np.searchsorted(found.classes, example)))
+
+    def shares(self, X: Any, classes: Array) -> Traced:
+        """Probabilities with a column for each of `classes`; 1 for the class predicted, of a classifier without any."""
+        found, _ = self._answer(X, "predict")
+        example = class_probabilities(self._estimator, X.example, classes)
+        return Traced(X.graph, found.among(X.graph, classes).sure(X.graph), example)
 
 
-def asked(method: Any, convert: Callable[[Any, str, int], str]) -> Any:
+def asked(method: Any, ask: Ask) -> Any:
     """A copy of a fitted method whose inner estimators answer with nodes.
 
     Parameters
     ----------
     method : object
-    convert : callable
-        ``convert(estimator, rows, n_features)`` gives the name of its probabilities.
+    ask : callable
+        ``ask(estimator, rows, n_features)`` gives an `Answer`.
     """
+
+    def stands_in(value: Any) -> Any:
+        if isinstance(value, list):
+            return [stands_in(v) for v in value]
+        return _Inner(value, ask) if isinstance(value, BaseEstimator) and hasattr(value, "predict") else value
+
     stand_in = copy.copy(method)
     for name, value in vars(method).items():
-        if name.endswith("_") and isinstance(value, BaseEstimator) and hasattr(value, "predict_proba"):
-            setattr(stand_in, name, _Inner(value, convert))
+        if name == "classes_":
+            stand_in.classes_ = np.asarray(value).view(Classes)
+        elif name.endswith("_"):
+            setattr(stand_in, name, stands_in(value))
     return stand_in

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from ..core.base import ProbabilityTransfer, ShallowTransfer
+from ..core.base import ShallowTransfer
 from ..core.compose import TransferPipeline
 from ..core.errors import DataError, ParamError
 from ..core.vote import Vote
 from ..data.encode import TableEncoder
 from .answer import Answer
 from .estimators import estimator_answer, linear_answer, transform_rows
-from .graph import Graph
+from .forms import form_of
+from .graph import Graph, Untraceable
 from .maps import asked, examples, followed, map_rows
 from .table import encode_table
-from .trace import Traced, Untraceable
+from .trace import Traced
 
 __all__ = ["Builder"]
 
@@ -44,6 +45,7 @@ class Builder:
     def __init__(self) -> None:
         self.graph = Graph()
         self.encoder: Any = None
+        self._asked: dict[tuple[int, str], Answer] = {}
         self._raw: dict[str, list[str]] = {}  # inputs for raw samples, by the key of their preprocessing
 
     def answer(self, model: Any) -> Answer:
@@ -57,15 +59,20 @@ class Builder:
             Naming the part that has no form in ONNX.
         """
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "X does not have valid feature names"
-            )  # of a part that is tried on arrays
+            # Of a part that is tried on arrays.
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
             return self._model(model, None, 0, type(model).__name__)
 
     def _model(self, model: Any, rows: str | None, width: int, place: str) -> Answer:
         """`rows` None: the model takes raw rows, and its inputs are made here."""
         if not hasattr(model, "predict"):
             raise ParamError(f"export: model must be a fitted model with predict. Got {type(model).__name__}.")
+        task = signature(model.predict).parameters.get("task")
+        if task is not None and task.default is task.empty:
+            raise ParamError(
+                f"export: model must answer for one task. Got {type(model).__name__}, which has to be told the task. Keep it as a"
+                " folder, or as one zip file (--format zip)."
+            )
         if isinstance(model, TransferPipeline):
             rows, width = self._steps(model.transformer_, rows, width, place)
             return self._model(model.method_, rows, width, f"{place}.{type(model.method_).__name__}")
@@ -85,34 +92,45 @@ class Builder:
             raise DataError(f"export: {place} must be of operations that ONNX has. {name}: {err}. {_INSTEAD}.") from err
 
     def _on_rows(self, model: Any, rows: str, width: int) -> Answer:
-        graph = self.graph
-        if isinstance(model, ProbabilityTransfer):
-            found = followed(asked(model, self._proba)._proba, Traced(graph, rows, examples(width)))
-            return Answer(classes=np.asarray(model.classes_), proba=found.name)
-        if isinstance(model, ShallowTransfer):
-            if type(model).predict is not ShallowTransfer.predict:
-                linear = linear_answer(graph, model, rows, width)
-                if linear is None:
-                    raise Untraceable("it predicts in a way of its own, and its scores are not affine in the rows")
-                return linear
-            mapped = map_rows(graph, rows, width, model)
-            inner_width = model._target_rows(examples(width), "predict").shape[1]
-            found = estimator_answer(graph, model.estimator_, mapped, inner_width)
-            return found.among(graph, np.asarray(model.classes_)) if hasattr(model, "classes_") else found
-        if isinstance(model, BaseEstimator) and type(model).__module__.startswith("sklearn."):
-            return estimator_answer(graph, model, rows, width)
-        raise Untraceable("neither a method on vectors, a vote, a network nor an estimator of scikit-learn")
+        """Nodes for a predictor of rows of numbers; one that is asked twice for the same rows is there once."""
+        key = (id(model), rows)
+        if key not in self._asked:
+            self._asked[key] = self._predictor(model, rows, width)
+        return self._asked[key]
 
-    def _proba(self, estimator: Any, rows: str, width: int) -> str:
-        return estimator_answer(self.graph, estimator, rows, width).sure(self.graph)
+    def _predictor(self, model: Any, rows: str, width: int) -> Answer:
+        graph = self.graph
+        if isinstance(model, (TransferPipeline, Vote)) or _is_network(model):
+            return self._model(model, rows, width, type(model).__name__)
+        if not type(model).__module__.startswith("transferkit."):
+            return estimator_answer(graph, model, rows, width)
+        form = form_of(model)
+        if form is not None:
+            return form(model, Traced(graph, rows, examples(width)), self._on_rows)
+        if isinstance(model, ShallowTransfer) and type(model).predict is ShallowTransfer.predict:
+            mapped = map_rows(graph, rows, width, model, self._on_rows)
+            inner_width = model._target_rows(examples(width), "predict").shape[1]
+            found = self._on_rows(model.estimator_, mapped, inner_width)
+        else:
+            found = linear_answer(graph, model, rows, width) or self._followed(model, rows, width)
+        return found.among(graph, np.asarray(model.classes_)) if hasattr(model, "classes_") else found
+
+    def _followed(self, model: Any, rows: str, width: int) -> Answer:
+        """The method's own `predict` and `predict_proba`, operation by operation."""
+        stand_in, x = asked(model, self._on_rows), Traced(self.graph, rows, examples(width))
+        said = followed(stand_in.predict, x)
+        if isinstance(said, Traced):
+            return Answer(value=said.name, flat=said.ndim == 1)
+        proba = followed(stand_in.predict_proba, x).name if hasattr(model, "predict_proba") else None
+        found = Answer(said.classes, code=said.codes.name).among(self.graph, np.asarray(model.classes_))
+        return Answer(found.classes, proba, found.code)
 
     def _vote(self, vote: Vote, rows: str | None, width: int, place: str) -> Answer:
         graph = self.graph
         moved: dict[int, tuple[str | None, int]] = {}
         answers: list[Any] = [None] * len(vote._members)
-        for k in sorted(
-            range(len(answers)), key=lambda k: _is_slow(vote._members[k])
-        ):  # what cannot go is told at once
+        # What cannot go is told at once.
+        for k in sorted(range(len(answers)), key=lambda k: _is_slow(vote._members[k])):
             name, member = vote.names_[k], vote._members[k]
             own, own_width, model = rows, width, member
             if isinstance(member, TransferPipeline):  # what several members share in front is there once
@@ -128,9 +146,8 @@ class Builder:
             assert value is not None
             if vote.factors is not None:
                 value = self._factored(value, np.asarray(vote.factors, dtype=np.float64)[k])
-            weight = np.full(
-                1 if classes is None else len(classes), share, np.float64
-            )  # not one number: see NormScaler's
+            # Not one number: see NormScaler's.
+            weight = np.full(1 if classes is None else len(classes), share, np.float64)
             parts.append(graph.add("Mul", value, graph.constant(weight)))
         total = graph.add("Sum", *parts) if len(parts) > 1 else parts[0]
         return Answer(value=total, flat=answers[0].flat) if classes is None else Answer(classes=classes, proba=total)
@@ -181,7 +198,7 @@ class Builder:
 
         model, inputs = body_graph(encoder.backbone_)
         (features,) = self._with_samples(model, inputs, encoder.backbone_.preprocess)
-        return self.graph.add("Cast", features, to=self.graph._onnx.TensorProto.DOUBLE), int(encoder.n_features_out_)
+        return self.graph.cast(features, np.float64), int(encoder.n_features_out_)
 
     def _with_samples(self, model: Any, inputs: Any, preprocess: Any) -> list[str]:
         """Merge a network's graph; networks with one preprocessing share their inputs."""
@@ -198,44 +215,46 @@ class Builder:
         return self.graph.merge(model, {about["name"]: name for about, name in zip(inputs, self._raw[key])})
 
     def _network(self, model: Any, rows: str | None, place: str) -> Answer:
-        from ..engine.export import network_graph
+        from ..engine.adapted import AdaptedTask
+        from ..engine.export import adapted_graph, network_graph
         from ..engine.network_estimator import NetworkEstimator
 
         graph, kind = self.graph, type(model)
-        own = [getattr(kind, name) is not getattr(NetworkEstimator, name) for name in ("predict", "_outputs")]
-        if any(own):
+        base = AdaptedTask if isinstance(model, AdaptedTask) else NetworkEstimator
+        if any(getattr(kind, name) is not getattr(base, name) for name in ("predict", "_outputs")):
             raise DataError(
                 f"export: {place} must give its network's outputs as they are. {kind.__name__} has a way of its own to"
                 " predict. Keep the model as a folder (--format zip)."
             )
-        onnx_model, inputs = network_graph(model.network_)
-        if rows is None and model.network_.backbone.kind == "vectors":
-            rows, _ = self._plain_input(model)
+        learner = model.learner if base is AdaptedTask else model
+        onnx_model, inputs = adapted_graph(model) if base is AdaptedTask else network_graph(model.network_)
+        backbone = learner.network_.backbone
+        if rows is None and backbone.kind == "vectors":
+            rows, _ = self._plain_input(learner)
         if rows is None:
-            (outputs,) = self._with_samples(onnx_model, inputs, model.network_.backbone.preprocess)
+            (outputs,) = self._with_samples(onnx_model, inputs, backbone.preprocess)
         else:
-            single = graph.add("Cast", rows, to=graph._onnx.TensorProto.FLOAT)
+            single = graph.cast(rows, np.float32)
             (outputs,) = graph.merge(onnx_model, {inputs[0]["name"]: single})
-        outputs = graph.add("Cast", outputs, to=graph._onnx.TensorProto.DOUBLE)
-        labels = model.labels_
+        outputs = graph.cast(outputs, np.float64)
+        labels = model.labels if base is AdaptedTask else model.labels_
         if labels.kind == "classification":
             return Answer(classes=np.asarray(labels.classes), proba=graph.add("Softmax", outputs, axis=1))
         if labels.kind == "multilabel":
-            yes = graph.add(
-                "Cast", graph.add("Greater", outputs, graph.constant(0.0)), to=graph._onnx.TensorProto.INT64
-            )
+            yes = graph.cast(graph.add("Greater", outputs, graph.constant(0.0)), np.int64)
             return Answer(proba=graph.add("Sigmoid", outputs), value=yes, flat=False, labels=labels.n_outputs)
         value = graph.add("Add", graph.add("Mul", outputs, graph.constant(labels.scale)), graph.constant(labels.mean))
         return Answer(value=graph.one_row_axis(value) if labels.flat else value, flat=labels.flat)
 
 
 def _is_slow(member: Any) -> bool:
-    """Whether its conversion takes seconds: many trees."""
+    """Whether its conversion may take seconds: many trees."""
     model = getattr(member, "method_", member)
     return type(getattr(model, "estimator_", model)).__module__.startswith("sklearn.ensemble")
 
 
 def _is_network(model: Any) -> bool:
-    """Whether it is a network's estimator; told without importing torch."""
-    module = sys.modules.get("transferkit.engine.network_estimator")
-    return module is not None and isinstance(model, module.NetworkEstimator)
+    """Whether it is a network's estimator, or a meta-learner that has learned a task; told without importing torch."""
+    homes = (("network_estimator", "NetworkEstimator"), ("adapted", "AdaptedTask"))
+    modules = [(sys.modules.get(f"transferkit.engine.{home}"), name) for home, name in homes]
+    return any(module is not None and isinstance(model, getattr(module, name)) for module, name in modules)

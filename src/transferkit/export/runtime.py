@@ -13,12 +13,12 @@ from sklearn.utils.metaestimators import available_if
 from ..core.errors import DataError
 from ..core.protocols import Array
 from .graph import need
-from .table import feeds_of_table
+from .table import columns_of_inputs, feeds_of_table
 
 __all__ = ["METADATA", "SCHEMA", "OnnxModel"]
 
 METADATA, SCHEMA = "transferkit", 1
-_ROWS = {"table": 4096, "samples": 32}  # at a time
+_ROWS = {"table": 1024, "samples": 32}  # at a time
 
 
 class OnnxModel:
@@ -96,6 +96,11 @@ class OnnxModel:
     def columns(self) -> list[str] | None:
         """The columns that a table must have; None for samples."""
         return [c for a in self._inputs.values() for c in a["columns"]] if self.kind == "table" else None
+
+    @property
+    def kinds(self) -> dict[str, str] | None:
+        """What each of them holds: "number", "bool", "text" or "date"."""
+        return columns_of_inputs(self._inputs) if self.kind == "table" else None
 
     def answer(self, X: Any) -> tuple[Array, Array | None]:
         """Labels or values, and probabilities where there are any.

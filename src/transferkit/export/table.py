@@ -14,7 +14,7 @@ from ..data.columns import kind_of, tidy, to_frame
 from ..data.encode import TableEncoder
 from .graph import Graph
 
-__all__ = ["encode_table", "feeds_of_table", "inputs_of_table", "made_up_table"]
+__all__ = ["columns_of_inputs", "encode_table", "feeds_of_table", "inputs_of_table", "made_up_table"]
 
 _DAY = 86_400.0
 _HUGE = 1e100
@@ -48,6 +48,15 @@ def inputs_of_table(encoder: TableEncoder) -> dict[str, dict[str, Any]]:
         about["order"] = [places[c] for c in about["columns"]]
         about["width"] = len(encoder.columns_)
     return found
+
+
+def columns_of_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What each column holds, by name, in the table's order."""
+    found: list[tuple[Any, Any, Any]] = []
+    for about in inputs.values():
+        kinds = about.get("kinds") or ["text"] * len(about["columns"])
+        found += zip(about.get("order") or range(len(kinds)), about["columns"], kinds)
+    return {column: kind for _, column, kind in sorted(found)}
 
 
 def encode_table(graph: Graph, encoder: TableEncoder) -> tuple[str, int]:
@@ -123,10 +132,9 @@ def _levels(graph: Graph, texts: str, levels: Sequence[str], other: bool, missin
 
 def _output(graph: Graph, column: str, kind: str, what: Any) -> str:
     """What a column becomes, of shape (rows, n_outputs), double precision."""
-    double = graph._onnx.TensorProto.DOUBLE
 
     def as_number(test: str) -> str:
-        return graph.add("Cast", test, to=double)
+        return graph.cast(test, np.float64)
 
     def number(value: float) -> str:
         return graph.constant([[value]], np.float64)
@@ -187,7 +195,7 @@ def _date_part(graph: Graph, seconds: str, part: str) -> str:
     of_year = call("Sub", of_era, before)
     month_from_march = floor(call("Add", call("Mul", of_year, 5.0), 2.0), 153.0)
     late = call("GreaterOrEqual", month_from_march, 10.0)  # January and February belong to the next year
-    late = graph.add("Cast", late, to=graph._onnx.TensorProto.DOUBLE)
+    late = graph.cast(late, np.float64)
     if part == "month":
         return call("Sub", call("Add", month_from_march, 3.0), call("Mul", late, 12.0))
     return call("Add", call("Add", year_of_era, call("Mul", era, 400.0)), late)
@@ -201,14 +209,12 @@ def feeds_of_table(inputs: Mapping[str, Mapping[str, Any]], X: Any) -> dict[str,
     DataError
         Naming a column that is missing, of another type, or infinite.
     """
-    wanted = [
-        (c, k) for a in inputs.values() for c, k in zip(a["columns"], a.get("kinds", ["text"] * len(a["columns"])))
-    ]
-    frame = _frame_of(X, max(a.get("width", len(a["columns"])) for a in inputs.values()))
-    lacking = [c for c, _ in wanted if c not in frame.columns]
+    wanted = columns_of_inputs(inputs)
+    frame = _frame_of(X, max(a.get("width", len(a["columns"])) for a in inputs.values()), wanted)
+    lacking = [c for c in wanted if c not in frame.columns]
     if lacking:
         raise DataError(f"model: X must have the columns of the model. Missing: {', '.join(map(repr, lacking[:10]))}.")
-    for column, kind in wanted:
+    for column, kind in wanted.items():
         got = kind_of(frame[column].dtype)
         if got not in (kind, "empty") and {kind, got} != {"number", "bool"}:
             raise DataError(f"model: column {column!r} must hold {kind} as in fit. Got {got}.")
@@ -233,9 +239,9 @@ def feeds_of_table(inputs: Mapping[str, Mapping[str, Any]], X: Any) -> dict[str,
     return found
 
 
-def _frame_of(X: Any, width: int) -> pl.DataFrame:
+def _frame_of(X: Any, width: int, kinds: Mapping[str, str]) -> pl.DataFrame:
     if hasattr(X, "collect_schema") or hasattr(X, "columns"):
-        return tidy(to_frame(X, "X"), "X", text=False)
+        return tidy(to_frame(X, "X", kinds), "X", text=False, kinds=kinds)
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in "buif":
         raise DataError(f"model: X must be a data frame, or numbers of shape (n, n_features). Got shape {X.shape}.")

@@ -9,13 +9,9 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..core.protocols import Array
-from .graph import Graph
+from .graph import Graph, Untraceable
 
-__all__ = ["Traced", "Untraceable"]
-
-
-class Untraceable(Exception):
-    """An operation that has no node; the argument says which."""
+__all__ = ["Classes", "Labels", "Traced", "picked", "repeated"]
 
 
 _UFUNCS = {
@@ -24,7 +20,7 @@ _UFUNCS = {
     "maximum": "Max", "minimum": "Min", "floor": "Floor", "ceil": "Ceil", "sign": "Sign", "sin": "Sin", "cos": "Cos",
     "greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less", "less_equal": "LessOrEqual",
     "equal": "Equal", "logical_and": "And", "logical_or": "Or", "logical_not": "Not", "invert": "Not",
-    "bitwise_and": "And", "bitwise_or": "Or",
+    "bitwise_and": "And", "bitwise_or": "Or", "expit": "Sigmoid",
 }  # fmt: skip
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
@@ -71,10 +67,21 @@ class Traced(NDArrayOperatorsMixin):
     __float__ = __int__ = __index__ = __bool__  # type: ignore[assignment]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise Untraceable("values are written in place")
+        """Write whole columns."""
+        if not (isinstance(key, tuple) and len(key) == 2 == self.ndim and _is_all(key[0])):
+            raise Untraceable("values are written in place")
+        columns = np.arange(self.shape[1])
+        taken = np.atleast_1d(columns[key[1]])
+        if isinstance(value, Traced):
+            value = value[:, None] if value.ndim == 1 else value
+            source = np.zeros_like(columns)
+            source[taken] = np.arange(len(taken)) if value.shape[1] > 1 else 0
+            value = value[:, source]
+        found: Any = np.where(np.isin(columns, taken), value, self)
+        self.name, self.example = found.name, found.example
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        name = ufunc.__name__
+        name, where = ufunc.__name__, kwargs.pop("where", True)
         if method != "__call__" or kwargs or (name not in _UFUNCS and name not in ("square", "reciprocal")):
             raise Untraceable(f"numpy.{name}{'' if method == '__call__' else '.' + method}")
         with np.errstate(all="ignore"):
@@ -89,11 +96,13 @@ class Traced(NDArrayOperatorsMixin):
             inputs = [i if isinstance(i, Traced) or np.size(i) != 1 else np.full(example.shape[-1], i) for i in inputs]
         names = self._operands(inputs)
         found = Traced(self.graph, self.graph.add(op, *names), example)
-        if out is None:
+        if out is None and where is True:
             return found
-        (place,) = out
+        (place,) = out or (None,)
         if not isinstance(place, Traced):
             raise Untraceable(f"numpy.{name} with out=")
+        if where is not True:
+            found = _where(where, found, place)
         place.name, place.example = found.name, found.example
         return place
 
@@ -119,7 +128,7 @@ class Traced(NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> Traced:
         """Columns, and new axes; all rows stay."""
         keys = key if isinstance(key, tuple) else (key,)
-        if not keys or not (isinstance(keys[0], slice) and keys[0] == slice(None)):
+        if not keys or not _is_all(keys[0]):
             raise Untraceable("rows are picked out")
         found, axis = self, 1
         for part in keys[1:]:
@@ -127,7 +136,7 @@ class Traced(NDArrayOperatorsMixin):
                 at = self.graph.constant([axis], np.int64)
                 found = found._next("Unsqueeze", np.expand_dims(found.example, axis), at)
                 axis += 1
-            elif isinstance(part, slice) and part == slice(None):
+            elif _is_all(part):
                 axis += 1
             elif isinstance(part, (slice, int, np.integer, list, np.ndarray)):
                 index = np.arange(found.shape[axis])[part]
@@ -158,8 +167,21 @@ class Traced(NDArrayOperatorsMixin):
         return _reduce("ReduceMin", np.min, self, axis, keepdims)
 
     def argmax(self, axis: Any = None) -> Traced:
-        _inner_axes(self, axis)
-        return self._next("ArgMax", self.example.argmax(axis=axis), axis=axis, keepdims=0)
+        return _place("ArgMax", self, axis)
+
+    def argmin(self, axis: Any = None) -> Traced:
+        return _place("ArgMin", self, axis)
+
+    def smallest(self, k: int, axis: int = -1) -> tuple[Traced, Traced]:
+        """The k smallest along an axis, rising, and their places; of equal ones the first come first."""
+        (axis,) = _inner_axes(self, axis)
+        places = np.take(np.argsort(self.example, axis=axis, kind="stable"), np.arange(k), axis=axis)
+        names = self.graph.add_several(
+            2, "TopK", self.name, self.graph.constant([k], np.int64), axis=axis, largest=0, sorted=1
+        )
+        examples = (np.take_along_axis(self.example, places, axis=axis), places)
+        values, index = (Traced(self.graph, name, example) for name, example in zip(names, examples))
+        return values, index
 
     def clip(self, min: Any = None, max: Any = None) -> Traced:
         found = self if min is None else np.maximum(self, min)
@@ -169,11 +191,53 @@ class Traced(NDArrayOperatorsMixin):
         raise Untraceable("reshape")
 
 
+def _is_all(key: Any) -> bool:
+    return isinstance(key, slice) and key == slice(None)
+
+
+def repeated(rows: Traced, value: Array) -> Traced:
+    """The same for each of the rows; `value` is of shape (1, ...)."""
+    graph = rows.graph
+    n = graph.add("Shape", rows.name, start=0, end=1)
+    shape = graph.add("Concat", n, graph.constant(value.shape[1:], np.int64), axis=0) if value.ndim > 1 else n
+    return Traced(graph, graph.add("Expand", graph.constant(value), shape), np.repeat(value, len(rows), axis=0))
+
+
+class Labels:
+    """Labels of followed rows: the place of each among the classes.
+
+    Parameters
+    ----------
+    classes : array of shape (n_classes,)
+    codes : Traced
+        Whole numbers, of shape (rows,).
+    """
+
+    def __init__(self, classes: Array, codes: Traced) -> None:
+        self.classes, self.codes = classes, codes
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise Untraceable("labels are asked for")
+
+
+class Classes(np.ndarray):
+    """Classes of which followed rows may be given theirs: ``classes[codes]``."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return Labels(np.asarray(self), key) if isinstance(key, Traced) else super().__getitem__(key)
+
+
+def picked(array: Array, index: Traced) -> Traced:
+    """``array[index]``, of an array that is the same for all rows."""
+    return Traced(
+        index.graph, index.graph.add("Gather", index.graph.constant(array), index.name, axis=0), array[index.example]
+    )
+
+
 def _typed(value: Traced, dtype: np.dtype[Any]) -> Traced:
     if value.dtype == dtype:
         return value
-    to = value.graph._onnx.helper.np_dtype_to_tensor_dtype(dtype)
-    return value._next("Cast", value.example.astype(dtype), to=to)
+    return Traced(value.graph, value.graph.cast(value.name, dtype), value.example.astype(dtype))
 
 
 def _inner_axes(x: Traced, axis: Any) -> list[int]:
@@ -186,8 +250,19 @@ def _inner_axes(x: Traced, axis: Any) -> list[int]:
     return axes
 
 
+def _number(x: Traced) -> Traced:
+    """Of a test 0 and 1: what sums and compares has no form for truth."""
+    return x.astype(np.int64) if x.dtype == bool else x
+
+
+def _place(op: str, x: Traced, axis: Any) -> Traced:
+    (axis,) = _inner_axes(x, axis)
+    example = x.example.argmax(axis=axis) if op == "ArgMax" else x.example.argmin(axis=axis)
+    return _number(x)._next(op, example, axis=axis, keepdims=0)
+
+
 def _reduce(op: str, function: Any, x: Traced, axis: Any, keepdims: bool) -> Traced:
-    axes = _inner_axes(x, axis)
+    x, axes = _number(x), _inner_axes(x, axis)
     example = function(x.example, axis=tuple(axes), keepdims=keepdims)
     return x._next(op, example, x.graph.constant(axes, np.int64), keepdims=int(keepdims))
 
@@ -227,6 +302,34 @@ def _min(a: Traced, axis: Any = None, keepdims: bool = False) -> Traced:
 @_implements(np.argmax)
 def _argmax(a: Traced, axis: Any = None) -> Traced:
     return a.argmax(axis)
+
+
+@_implements(np.argmin)
+def _argmin(a: Traced, axis: Any = None) -> Traced:
+    return a.argmin(axis)
+
+
+@_implements(np.sort)
+def _sort(a: Traced, axis: int = -1, kind: Any = None) -> Traced:
+    return a.smallest(a.shape[axis], axis)[0]
+
+
+@_implements(np.argsort)
+def _argsort(a: Traced, axis: int = -1, kind: Any = None) -> Traced:
+    return a.smallest(a.shape[axis], axis)[1]
+
+
+@_implements(np.cumsum)
+def _cumsum(a: Traced, axis: Any = None) -> Traced:
+    (axis,) = _inner_axes(a, axis)
+    return a._next("CumSum", np.cumsum(a.example, axis=axis), a.graph.constant(axis, np.int64))
+
+
+@_implements(np.take_along_axis)
+def _take_along_axis(arr: Traced, indices: Traced, axis: int) -> Traced:
+    (axis,) = _inner_axes(arr, axis)
+    example = np.take_along_axis(arr.example, indices.example, axis=axis)
+    return arr._next("GatherElements", example, indices.name, axis=axis)
 
 
 @_implements(np.clip)
@@ -269,6 +372,11 @@ def _concatenate(arrays: Any, axis: int = 0) -> Traced:
 @_implements(np.hstack)
 def _hstack(arrays: Any) -> Traced:
     return _concatenate(arrays, axis=1)
+
+
+@_implements(np.column_stack)
+def _column_stack(arrays: Any) -> Traced:
+    return _concatenate([a[:, None] if a.ndim == 1 else a for a in arrays], axis=1)
 
 
 @_implements(np.expand_dims)

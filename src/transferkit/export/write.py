@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from .. import __version__
-from ..core.compose import TransferPipeline
+from ..core.compose import takes_edges
 from ..core.constraints import Interval
 from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write
@@ -47,7 +47,8 @@ def export_onnx(
     Parameters
     ----------
     model : fitted model
-        A method on vectors, a `TransferPipeline`, a `Vote`, a network's estimator, or an estimator of scikit-learn.
+        A method on vectors, a `TransferPipeline`, a `Vote`, a network's estimator, a meta-learner with a task that it
+        has learned, or an estimator of scikit-learn.
     path : path
         The file.
     rows : data frame, array or Samples, default=None
@@ -89,6 +90,11 @@ def export_onnx(
         raise DataError(f"{path}: is there already. Name another file, or allow it to be replaced.")
     if not path.parent.is_dir():
         raise DataError(f"{path}: cannot be written (the folder {path.parent} is not there).")
+    if takes_edges(model):
+        raise DataError(
+            f"export: model must answer for rows by themselves. Got {type(model).__name__}, whose answers hang on the edges of a"
+            " graph. Keep it as a folder, or as one zip file (--format zip)."
+        )
     builder = Builder()
     answer = builder.answer(model)
     facts: dict[str, Any] = {
@@ -192,13 +198,14 @@ def _largest(differences: Array) -> float:
 
 def _in_full_precision(model: Any) -> Any:
     """The same model, its networks in single precision on the CPU: half precision would hide a fault of the graph."""
-    if isinstance(model, TransferPipeline):
-        same = copy.copy(model)
-        same.method_ = _in_full_precision(model.method_)
-        return same
     if isinstance(model, Vote):
         members = [_in_full_precision(m) for m in model._members]
         return Vote(members, model.weights, model.names, model.factors)
+    inner = _inner(model)
+    if inner is not None:
+        same = copy.copy(model)
+        setattr(same, inner, _in_full_precision(getattr(model, inner)))
+        return same
     if _has_network(model):
         from ..engine.training import Training
 
@@ -210,11 +217,15 @@ def _in_full_precision(model: Any) -> Any:
 
 
 def _has_network(model: Any) -> bool:
-    if isinstance(model, TransferPipeline):
-        return _has_network(model.method_)
     if isinstance(model, Vote):
         return any(_has_network(m) for m in model._members)
-    return hasattr(model, "network_")
+    inner = _inner(model)
+    return hasattr(model, "network_") if inner is None else _has_network(getattr(model, inner))
+
+
+def _inner(model: Any) -> str | None:
+    """Where a model keeps the one that answers in its place."""
+    return next((name for name in ("method_", "predictor_", "learner") if hasattr(model, name)), None)
 
 
 def _made_up(builder: Builder, exported: OnnxModel, n: int) -> Any:

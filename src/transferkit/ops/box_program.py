@@ -107,10 +107,10 @@ def _pivot(K: Array, kappa: Array, upper: float, start: Array, delta: float) -> 
         rows = np.flatnonzero(free)
         b, slope = np.where(at_high, upper, 0.0), 0.0
         if len(rows):
-            columns = K[rows]
-            block = columns[:, rows]
+            block = K[np.ix_(rows, rows)]
             block.flat[:: len(rows) + 1] += delta
-            right = np.column_stack([kappa[rows] - columns @ b, np.ones(len(rows))])
+            pull = (K @ b)[rows] if at_high.any() else 0.0
+            right = np.column_stack([kappa[rows] - pull, np.ones(len(rows))])
             solved = cho_solve(cho_factor(block, overwrite_a=True, check_finite=False), right, check_finite=False)
             b[rows], slope = solved[:, 0], float(solved[:, 1].sum())
         gradient = K @ b + delta * b - kappa

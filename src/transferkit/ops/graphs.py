@@ -100,7 +100,7 @@ def sample_links(matrix: Any, rows: Array, n_neighbors: int | None, rng: np.rand
         return part
     counts = np.diff(part.indptr)
     owner = np.repeat(np.arange(len(rows)), counts)
-    order = np.lexsort((rng.random(part.nnz), owner))  # each row's entries in an order of chance
+    order = np.argsort(owner + 0.5 * rng.random(part.nnz))  # each row's entries in an order of chance
     place = np.arange(part.nnz) - np.repeat(part.indptr[:-1], counts)
     kept = order[place < n_neighbors]
     scale = np.maximum(counts / n_neighbors, 1.0).astype(part.dtype)

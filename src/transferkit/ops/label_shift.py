@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.utils import check_random_state
@@ -150,10 +151,8 @@ def em_steps(
 
 def temper(proba: Array, temperature: float) -> Array:
     """Probabilities with their logarithms divided by a temperature; above 1 they get softer."""
-    logits = np.log(np.clip(proba, 1e-12, None)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    soft = np.exp(logits)
-    return soft / soft.sum(axis=1, keepdims=True)
+    soft: Array = softmax(np.log(np.clip(proba, 1e-12, None)) / temperature, axis=1)
+    return soft
 
 
 def temperature(proba: Array, codes: Array) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import eigh, qr
+from scipy.linalg.blas import dsymv
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from ..core.protocols import Array
 
-__all__ = ["principal_axes", "top_eigh", "unit_rows"]
+__all__ = ["iterates", "principal_axes", "symmetric_product", "top_eigh", "unit_rows"]
 
 _SMALL = 400  # below this size a dense solver is faster than Lanczos iterations
 
@@ -19,6 +22,21 @@ def unit_rows(X: Array) -> Array:
     return X / np.where(length > 0, length, 1)
 
 
+def symmetric_product(A: Array) -> Callable[[Array], Array]:
+    """What multiplies a symmetric matrix of doubles with a vector, reading half of it, or with the columns of a matrix."""
+    upper = A.T if A.flags.c_contiguous else A
+
+    def product(V: Array) -> Array:
+        return dsymv(1.0, upper, V, lower=1) if V.ndim == 1 else A @ V
+
+    return product
+
+
+def iterates(n: int, k: int) -> bool:
+    """Whether `top_eigh` takes k eigenvectors of an n x n matrix from products with it alone."""
+    return n > _SMALL and 10 * k <= n
+
+
 def top_eigh(A: Array | LinearOperator, k: int) -> tuple[Array, Array]:
     """The k largest eigenvalues of a symmetric matrix, falling, and their unit eigenvectors as columns.
 
@@ -26,7 +44,7 @@ def top_eigh(A: Array | LinearOperator, k: int) -> tuple[Array, Array]:
     sign of a vector is such that its largest entry is positive.
     """
     n = A.shape[0]
-    if n > _SMALL and 10 * k <= n:
+    if iterates(n, k):
         try:
             # A start that is drawn once: a constant one lies in the null space of every centred matrix.
             start = np.random.default_rng(0).standard_normal(n)

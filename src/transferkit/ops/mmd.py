@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..core.protocols import Array
 from .kernels import rbf
-from .linalg import top_eigh
+from .linalg import iterates, symmetric_product, top_eigh
 
-__all__ = ["ComponentProblem", "Kernel", "leading_ratio", "mmd_vectors"]
+__all__ = ["ComponentProblem", "Kernel", "centred_square", "leading_ratio", "mmd_vectors"]
 
 Kernel = Literal["primal", "linear", "rbf"]
 _DENSE = 3000  # above this size the scatter matrix is applied, not formed
@@ -92,10 +93,10 @@ def leading_ratio(
     size = len(U)
     # (U U' + reg I)^(-1/2) is reg^(-1/2) (I - Q diag(shrink) Q'), so the pencil becomes one symmetric matrix.
     Q, f, _ = np.linalg.svd(U, full_matrices=False)
-    shrink = 1 - np.sqrt(reg / (reg + f**2))
+    shrunk = Q * (1 - np.sqrt(reg / (reg + f**2)))
 
     def whiten(V: Array) -> Array:
-        return V - (Q * shrink) @ (Q.T @ V)
+        return V - shrunk @ (Q.T @ V)
 
     ratio: Any
     if callable(scatter):
@@ -112,10 +113,22 @@ def leading_ratio(
     return values[:rank] / reg, whiten(vectors[:, :rank]) / np.sqrt(reg)
 
 
+def centred_square(K: Array) -> Callable[[Array], Array]:
+    """What multiplies with ``K H K``, H centring, for a symmetric matrix of doubles: two products, nothing formed."""
+    product = symmetric_product(K)
+
+    def square(V: Array) -> Array:
+        variance = product(V)
+        return product(variance - variance.mean(axis=0))
+
+    return square
+
+
 class ComponentProblem:
     """``max_A tr(A' K H K A)`` over ``A' (K M K + reg I) A = I``, for a kernel and rows that stay while M changes.
 
-    H centres. The n x n matrices H and M are never formed, and a linear kernel is solved exactly in the row space of X.
+    H centres. The n x n matrices H and M are never formed, a linear kernel is solved exactly in the row space of X, and few
+    components of an rbf kernel come from products with K alone, without K H K.
 
     Parameters
     ----------
@@ -141,9 +154,7 @@ class ComponentProblem:
             self.features = lower.T
         else:
             self.features = X
-        self._centred = self.features - self.features.mean(axis=0)
-        size = self.features.shape[1]
-        self._scatter = self._centred.T @ self._centred if size <= _DENSE else None
+        self._square = centred_square(self.features) if kernel == "rbf" else None
 
     def solve(self, E: Array, reg: float, k: int) -> Array:
         """The first k components, each of unit length as coefficients.
@@ -163,14 +174,25 @@ class ComponentProblem:
         -------
         A : array of shape (n_samples, n_components) for the rbf kernel, else (n_features, n_components)
         """
-        scatter = self._apply_scatter if self._scatter is None else self._scatter
+        size = self.features.shape[1]
+        scatter: Array | Callable[[Array], Array]
+        if self._square is not None and iterates(size, k):
+            scatter = self._square
+        else:
+            scatter = self._scatter if size <= _DENSE else self._apply_scatter
         tol = max(self.features.shape) * np.finfo(np.float64).eps
         _, A = leading_ratio(scatter, self.features.T @ E, reg, k, tol)
         A /= np.linalg.norm(A, axis=0)
         return A if self.back is None else self.back @ A
 
+    @cached_property
+    def _scatter(self) -> Array:
+        centred = self.features - self.features.mean(axis=0)
+        return centred.T @ centred
+
     def _apply_scatter(self, V: Array) -> Array:
-        return self._centred.T @ (self._centred @ V)
+        variance = self.features @ V
+        return self.features.T @ (variance - variance.mean(axis=0))
 
 
 def _linear_map(X: Array) -> Array:

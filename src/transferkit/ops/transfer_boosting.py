@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import logsumexp
 
 from ..core.boosting import mean_one
 from ..core.protocols import Array
@@ -16,6 +15,7 @@ __all__ = ["LOSSES", "SMALLEST_ERROR", "adaboost_r2", "discount_source", "relati
 
 LOSSES = ("linear", "square", "exponential")
 SMALLEST_ERROR = 1e-10  # stands in for an error of 0, whose vote would be infinite
+_log_sum = np.logaddexp.reduce  # scipy's `logsumexp` takes as long as a small fit; that of no logarithm is -inf
 
 
 def relative_errors(residuals: Array, loss: str) -> Array:
@@ -55,7 +55,7 @@ def adaboost_r2(
         ``log(1 / beta)``; 1 where there is a single model whose error is 1/2 or more.
     """
     log_weights = np.array(log_weights)
-    mass = logsumexp(log_weights[n:])
+    mass = _log_sum(log_weights[n:])
     models: list[Any] = []
     votes: list[float] = []
     for _ in range(n_estimators):
@@ -74,7 +74,7 @@ def adaboost_r2(
             break
         # beta^(1 - e); then the target's weights are scaled back to the mass they had.
         log_weights[n:] -= vote * (1 - errors[n:])
-        log_weights[n:] += mass - logsumexp(log_weights[n:])
+        log_weights[n:] += mass - _log_sum(log_weights[n:])
     return models, np.array(votes)
 
 
@@ -95,14 +95,14 @@ def discount_source(log_source: Array, errors: Array, log_mass: float) -> Array:
     array of shape (n,)
         Logarithms. Rows without error keep their weight: where they alone weigh more than the mass, beta is 0.
     """
-    if log_mass >= logsumexp(log_source):
+    if log_mass >= _log_sum(log_source):
         return log_source
     without = np.where(errors > 0, -np.inf, log_source)
-    if logsumexp(without) >= log_mass:
+    if _log_sum(without) >= log_mass:
         return without
 
     def excess(s: float) -> float:
-        return float(logsumexp(log_source - s * errors) - log_mass)
+        return float(_log_sum(log_source - s * errors) - log_mass)
 
     high = 1.0
     while excess(high) > 0:

@@ -19,7 +19,7 @@ __all__ = [
     "EntropicPlan", "barycentric", "contradictions", "displace", "exact_plan", "plan_of", "sinkhorn", "transport_cost",
 ]  # fmt: skip
 
-_CHECK_EVERY = 10  # iterations between two looks at the error
+_CHECK_EVERY = 10  # iterations between two looks at how fast the error falls
 _WINDOW = 4  # looks between two choices of the over-relaxation; the first still feels the choice before
 _NEAR = 0.1  # marginal error below which over-relaxation may begin
 _FASTEST = 1.99  # largest over-relaxation; nearer to 2 a wrong step is remembered for too long
@@ -27,6 +27,8 @@ _ABSORB = 1e8  # scalings beyond this move into the potentials, so that no produ
 _SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
 _WARM_UP = 50  # iterations at most at each larger reg
 _COARSE = 1e-4  # marginal error that single precision reaches with room to spare
+_MILD = 1e50  # sums of the kernel within this factor of 1 leave room for scalings
+_CELLS = 65_536  # entries of the kernel that are computed at a time, so that they stay in the cache
 
 
 def transport_cost(data: TransferData, norm: str | None, limit_max: float) -> Array:
@@ -92,6 +94,8 @@ class EntropicPlan:
         Largest L1 distance of a marginal from its weights, as the last iteration measured it.
     n_iter : int
         Iterations spent at the wanted `reg`.
+    relax : float
+        Over-relaxation at the end, with which a similar problem may begin.
     """
 
     plan: Array
@@ -99,6 +103,7 @@ class EntropicPlan:
     g: Array
     error: float
     n_iter: int
+    relax: float = 1.0
 
 
 def sinkhorn(
@@ -108,6 +113,7 @@ def sinkhorn(
     max_iter: int = 1000,
     tol: float = 1e-6,
     start: tuple[Array, Array] | None = None,
+    relax: float = 1.0,
 ) -> EntropicPlan:
     """Minimise ``<P, cost> + reg * sum P (log P - 1)`` over plans P between uniform weights.
 
@@ -123,16 +129,18 @@ def sinkhorn(
         Stops when both marginals are within this L1 distance of the weights.
     start : pair of arrays, optional
         Potentials to start from, as of a similar problem.
+    relax : float in [1, 2)
+        Over-relaxation to try as soon as the error is small, as of a similar problem.
 
     Notes
     -----
     Scalings are multiplied in the plain domain, where an iteration is two matrix-vector products. Three things make it
-    stable: every `reg` starts with one step in the log domain, after which no row or column of the kernel is empty;
-    scalings that grow are absorbed into the potentials [1]_; and a `reg` far below the cost's range is approached
-    through larger ones. Two make it quick: single precision as long as the error is large, and over-relaxation [2]_.
-    Sinkhorn is a block Gauss-Seidel iteration near its solution, so that for a rate ``r`` the best factor is
-    ``2 / (1 + sqrt(1 - r))``; the rate is measured as the iterations go. Where the error grows, the last good potentials
-    come back, with factor 1.
+    stable: every `reg` starts with one step in the log domain, after which no row or column of the kernel is empty (a
+    `start` only where one is nearly so); scalings that grow are absorbed into the potentials [1]_; and a `reg` far
+    below the cost's range is approached through larger ones. Two make it quick: single precision as long as the error
+    is large, and over-relaxation [2]_. Sinkhorn is a block Gauss-Seidel iteration near its solution, so that for a
+    rate ``r`` the best factor is ``2 / (1 + sqrt(1 - r))``; the rate is measured as the iterations go. Where the error
+    grows, the last good potentials come back, with factor 1.
 
     References
     ----------
@@ -142,20 +150,30 @@ def sinkhorn(
        Transport. Algorithms 2021.
     """
     n, m = cost.shape
-    f, g = start if start is not None else (np.zeros(n), np.zeros(m))
-    spread = float(cost.max() - cost.min())
+    relax, spent = min(relax, _FASTEST), 0
     if start is None:
-        warm = spread / _SHARP
+        f, g = np.zeros(n), np.zeros(m)
+        warm = float(cost.max() - cost.min()) / _SHARP
         while warm > reg:
             f, g = _log_step(cost, warm, g)
-            f, g, _, _ = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
+            done = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
+            f, g = done.f, done.g
             warm /= 4
-    f, g = _log_step(cost, reg, g)
-    spent = 0
-    if tol < _COARSE:
-        f, g, _, spent = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32)
-    f, g, error, more = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64)
-    return EntropicPlan(_kernel(cost, reg, f, g, np.float64), f, g, error, spent + more)
+        f, g = _log_step(cost, reg, g)
+        if tol < _COARSE:
+            done = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32, relax)
+            f, g, relax, spent = done.f, done.g, done.relax, done.n_iter
+        kernel = None
+    else:
+        f, g = start
+        kernel = _kernel(cost, reg, f, g, np.float64)
+        with np.errstate(over="ignore"):  # of a start that is far off, which is then seen
+            sums = np.concatenate([kernel.sum(axis=0), kernel.sum(axis=1)])
+        if not (sums.min() > 1 / _MILD and sums.max() < _MILD):
+            f, g = _log_step(cost, reg, g)
+            kernel = None
+    done = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64, relax, kernel)
+    return EntropicPlan(done.plan, done.f, done.g, done.error, spent + done.n_iter, done.relax)
 
 
 def _log_step(cost: Array, reg: float, g: Array) -> tuple[Array, Array]:
@@ -173,50 +191,72 @@ def _log_sum_exp(exponent: Array, axis: int) -> Array:
 
 
 def _kernel(cost: Array, reg: float, f: Array, g: Array, dtype: type) -> Array:
-    exponent = f[:, None] - cost
-    exponent += g
-    exponent /= reg
-    if dtype is np.float64:
-        return np.exp(exponent, out=exponent)
-    return np.exp(exponent.astype(dtype))
+    kernel: Array = np.empty(cost.shape, dtype)
+    step = max(_CELLS // cost.shape[1], 1)
+    with np.errstate(over="ignore"):  # as above
+        for first in range(0, len(cost), step):
+            rows = slice(first, first + step)
+            exponent = f[rows, None] - cost[rows]
+            exponent += g
+            exponent /= reg
+            np.exp(exponent, out=kernel[rows], dtype=dtype, casting="same_kind")
+    return kernel
 
 
 def _scale(
-    cost: Array, reg: float, f: Array, g: Array, max_iter: int, tol: float, dtype: type
-) -> tuple[Array, Array, float, int]:
-    """Scale to uniform marginals at one `reg`, from potentials near it; gives f, g, the error and the iterations used."""
+    cost: Array,
+    reg: float,
+    f: Array,
+    g: Array,
+    max_iter: int,
+    tol: float,
+    dtype: type,
+    relax: float = 1.0,
+    kernel: Array | None = None,
+) -> EntropicPlan:
+    """Scale to uniform marginals at one `reg`, from potentials near it and their kernel; `relax` waits for a small error."""
     n, m = cost.shape
     good = f, g
-    kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
-    relax, ceiling = 1.0, _FASTEST
+    kernel = _kernel(cost, reg, f, g, dtype) if kernel is None else kernel
+    u: Array = np.ones(n, dtype)
+    v: Array = np.ones(m, dtype)
+    waiting, relax, ceiling = relax, 1.0, _FASTEST
     errors: list[float] = []
+    error = np.inf
     with np.errstate(all="ignore"):  # a step that overshoots is seen in its error and taken back
         for iteration in range(1, max_iter + 1):
             rows = n * u * (kernel @ v)  # 1 where the marginal is met
             u /= rows**relax
             columns = m * v * (u @ kernel)
             v /= columns**relax
-            if iteration % _CHECK_EVERY and iteration < max_iter:
-                continue
             error = max(float(np.abs(rows - 1).mean()), float(np.abs(columns - 1).mean()))
+            if iteration % _CHECK_EVERY and iteration < max_iter and not error <= tol:
+                continue
             errors.append(error)
             if relax > 1 and not error <= 2 * errors[0]:
                 ceiling, relax, errors = max(1.0, 2 - 4 * abs(2 - relax)), 1.0, []
                 f, g = good
+                error = np.inf  # the last look took a step back
             else:
                 moved = f + reg * np.log(u, dtype=np.float64), g + reg * np.log(v, dtype=np.float64)
                 if error <= tol or iteration == max_iter:
-                    return *moved, error, iteration
-                if len(errors) % _WINDOW == 0 and error < _NEAR:
+                    f, g = moved
+                    break
+                faster = relax
+                if waiting > 1 and error < _NEAR:
+                    faster, waiting = waiting, 1.0
+                elif len(errors) % _WINDOW == 0 and error < _NEAR:
                     rate = (error / errors[1 - _WINDOW]) ** (1 / (_CHECK_EVERY * (_WINDOW - 2)))
                     faster = min(_relaxation(relax, rate), ceiling)
-                    if faster > relax:
-                        good, relax, errors = moved, faster, []
+                if faster > relax:
+                    good, relax, errors = moved, faster, []
                 if max(u.max(), v.max(), 1 / u.min(), 1 / v.min()) <= _ABSORB:
                     continue
                 f, g = moved
             kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
-    return f, g, np.inf, max_iter  # the last look took a step back
+    kernel *= u[:, None]
+    kernel *= v
+    return EntropicPlan(kernel, f, g, error, iteration, max(relax, waiting))
 
 
 def _relaxation(relax: float, rate: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import xlogy
@@ -33,39 +34,80 @@ def expand_and_reduce(
     keep_unreached : bool
         Whether branches to which no target row comes stay as they are, and what they hang on is not reduced.
     """
-    found, _, _ = _expand(node, X, codes, grow, keep_unreached)
+    order = _reached(node, X, codes)
+    # Leaves are grown from left to right; then every node is put together from its children, which come after it.
+    done = {k: _leaf(step, X, codes, grow, keep_unreached) for k, step in enumerate(order) if not step.children}
+    for k in range(len(order) - 1, -1, -1):
+        if order[k].children:
+            left, right = (done.pop(child) for child in order[k].children)
+            done[k] = _joined(order[k], codes, left, right)
+    found = done[0][0]
     return found if found is not None else node
 
 
-def _expand(
-    node: Node, X: Array, codes: Array, grow: Callable[[Array, Array], Node], keep: bool
-) -> tuple[Node | None, float, bool]:
-    """The node's successor (None: no target row came), its errors, and whether it holds branches of the source."""
-    if not len(codes):
-        return (node, 0.0, True) if keep else (None, 0.0, False)
-    counts = _counts(codes, len(node.counts))
-    as_leaf = len(codes) - counts.max()
-    if node.left is None or node.right is None:
-        if as_leaf == 0:
-            return Node(counts), 0.0, False
-        grown = grow(X, codes)
-        return grown, _errors(grown), False
-    low = X[:, node.feature] <= np.float64(node.threshold)  # a plain float would be rounded to the rows' float32
-    left, wrong_left, kept_left = _expand(node.left, X[low], codes[low], grow, keep)
-    right, wrong_right, kept_right = _expand(node.right, X[~low], codes[~low], grow, keep)
-    wrong, kept = wrong_left + wrong_right, kept_left or kept_right
+@dataclass
+class _Step:
+    """A node with the target rows that come to it, and where its children stand; none of a leaf, or where no row comes."""
+
+    node: Node
+    rows: Array
+    children: list[int] = field(default_factory=list)
+
+
+# A node's successor (None: no target row came), its errors, and whether it holds branches of the source.
+_Found = tuple[Node | None, float, bool]
+
+
+def _reached(root: Node, X: Array, codes: Array) -> list[_Step]:
+    """The nodes to which target rows come, and those right below; parents first, left before right.
+
+    Nothing here calls itself: a tree may be deeper than Python's stack.
+    """
+    order: list[_Step] = []
+    waiting = [(_Step(root, np.arange(len(codes))), [])]
+    while waiting:
+        step, siblings = waiting.pop()
+        siblings.append(len(order))
+        order.append(step)
+        node, rows = step.node, step.rows
+        if node.left is None or node.right is None or not len(rows):
+            continue
+        low = X[rows, node.feature] <= np.float64(node.threshold)  # a plain float would be rounded to the rows' float32
+        for child, own in ((node.right, rows[~low]), (node.left, rows[low])):
+            waiting.append((_Step(child, own), step.children))
+    return order
+
+
+def _leaf(step: _Step, X: Array, codes: Array, grow: Callable[[Array, Array], Node], keep: bool) -> _Found:
+    if not len(step.rows):
+        return (step.node, 0.0, True) if keep else (None, 0.0, False)
+    own = codes[step.rows]
+    if (own == own[0]).all():
+        return Node(_counts(own, len(step.node.counts))), 0.0, False
+    grown = grow(X[step.rows], own)
+    return grown, _errors(grown), False
+
+
+def _joined(step: _Step, codes: Array, left: _Found, right: _Found) -> _Found:
+    node, counts = step.node, _counts(codes[step.rows], len(step.node.counts))
+    as_leaf, wrong, kept = float(counts.sum() - counts.max()), left[1] + right[1], left[2] or right[2]
     if as_leaf <= wrong and not kept:
-        return Node(counts), float(as_leaf), False
-    if left is None or right is None:
-        return (left or right), wrong, kept
-    return Node(counts, node.feature, node.threshold, left, right), wrong, kept
+        return Node(counts), as_leaf, False
+    if left[0] is None or right[0] is None:
+        return (left[0] or right[0]), wrong, kept
+    return Node(counts, node.feature, node.threshold, left[0], right[0]), wrong, kept
 
 
-def _errors(node: Node) -> float:
+def _errors(root: Node) -> float:
     """Rows of a tree's own counts that are not of the largest class of their leaf."""
-    if node.left is None or node.right is None:
-        return float(node.counts.sum() - node.counts.max())
-    return _errors(node.left) + _errors(node.right)
+    wrong, waiting = 0.0, [root]
+    while waiting:
+        node = waiting.pop()
+        if node.left is None or node.right is None:
+            wrong += float(node.counts.sum() - node.counts.max())
+        else:
+            waiting += [node.left, node.right]
+    return wrong
 
 
 def move_thresholds(node: Node, X: Array, codes: Array) -> Node:
@@ -78,21 +120,27 @@ def move_thresholds(node: Node, X: Array, codes: Array) -> Node:
     X, codes : arrays of shape (n_rows, n_features), (n_rows,)
         Target rows and their classes, one row at least.
     """
-    counts = _counts(codes, len(node.counts))
-    if node.left is None or node.right is None or counts.max() == len(codes):
-        return Node(counts)
-    first, second = node.left, node.right
-    values = X[:, node.feature].astype(np.float64)  # a threshold between two float32 is none of them
-    straight, gain = _best_threshold(values, codes, first.counts, second.counts)
-    swapped, gain_swapped = _best_threshold(values, codes, second.counts, first.counts)
-    threshold = straight
-    if gain_swapped > gain:
-        first, second, threshold = second, first, swapped
-    low = values <= threshold
-    if low.all():  # one value: the other branch cannot be reached
-        return move_thresholds(first, X, codes)
-    left, right = move_thresholds(first, X[low], codes[low]), move_thresholds(second, X[~low], codes[~low])
-    return Node(counts, node.feature, threshold, left, right)
+    root = Node(np.empty(0))
+    waiting = [(node, np.arange(len(codes)), root)]
+    while waiting:
+        source, rows, new = waiting.pop()
+        new.counts = _counts(codes[rows], len(source.counts))
+        if source.left is None or source.right is None or new.counts.max() == len(rows):
+            continue
+        first, second, own = source.left, source.right, codes[rows]
+        values = X[rows, source.feature].astype(np.float64)  # a threshold between two float32 is none of them
+        threshold, gain = _best_threshold(values, own, first.counts, second.counts)
+        swapped, gain_swapped = _best_threshold(values, own, second.counts, first.counts)
+        if gain_swapped > gain:
+            first, second, threshold = second, first, swapped
+        low = values <= threshold
+        if low.all():  # one value: the other branch cannot be reached
+            waiting.append((first, rows, new))
+            continue
+        new.feature, new.threshold = source.feature, threshold
+        new.left, new.right = Node(np.empty(0)), Node(np.empty(0))
+        waiting += [(second, rows[~low], new.right), (first, rows[low], new.left)]
+    return root
 
 
 def _best_threshold(values: Array, codes: Array, source_left: Array, source_right: Array) -> tuple[float, float]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from scipy import sparse
 
 from .. import __version__, store
 from ..core.compose import TransferPipeline
+from ..core.csv_text import csv_text
 from ..core.files import atomic_write
 from ..core.graphs import as_adjacency
 from ..core.protocols import Array
@@ -193,12 +192,7 @@ def write(folder: Path, facts: dict[str, Any], defined: Defined, prepared: Prepa
 
 def candidates_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str] = _COLUMNS) -> str:
     """One line a candidate."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    for row in rows:
-        table.writerow([json.dumps(row[c]) if c == "params" else row[c] for c in columns])
-    return text.getvalue()
+    return csv_text([columns, *([json.dumps(row[c]) if c == "params" else row[c] for c in columns] for row in rows)])
 
 
 def predictions_csv(
@@ -208,22 +202,18 @@ def predictions_csv(
 
     Of several labels a row, ``label_<k>`` is 0 or 1 for the k-th of them.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     if predicted.ndim == 2:  # several labels a row: 0 or 1 for each
         columns = [f"{what}_{k}" for what in ("label", "probability") for k in range(predicted.shape[1])]
         both = [predicted.tolist(), [[""] * predicted.shape[1]] * len(predicted) if proba is None else proba.tolist()]
-        table.writerow(columns)
-        table.writerows([*labels, *(p if p == "" else f"{p:.6g}" for p in own)] for labels, own in zip(*both))
-        return text.getvalue()
+        lines = ([*labels, *(p if p == "" else _short(p) for p in own)] for labels, own in zip(*both))
+        return csv_text([columns, *lines])
     names = [] if proba is None or classes is None else [f"probability_{c}" for c in classes]
-    table.writerow([*([] if rows is None else ["row"]), "prediction", *names])
-    for k, value in enumerate(predicted.tolist()):
-        table.writerow(
-            [
-                *([] if rows is None else [rows[k]]),
-                value,
-                *([f"{p:.6g}" for p in proba[k]] if names and proba is not None else []),
-            ]
-        )
-    return text.getvalue()
+    parts: list[Any] = [] if rows is None else [("row", *rows)]
+    parts.append(("prediction", *predicted.tolist()))
+    if names and proba is not None:
+        parts += [(name, *map(_short, column)) for name, column in zip(names, proba.T.tolist())]
+    return csv_text(zip(*parts))
+
+
+def _short(p: float) -> str:
+    return f"{p:.6g}"

@@ -151,14 +151,20 @@ def _read_split(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
 
 
 def read_domain(
-    source: Any, *, label: str | None, require_label: bool, strict: bool = False, text: str | None = None
+    source: Any,
+    *,
+    label: str | None,
+    require_label: bool,
+    strict: bool = False,
+    text: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Domain:
     """One domain: a public data set's by "NAME:DOMAIN", else whatever the readers take."""
     if isinstance(source, str) and ":" in source and not Path(source).exists():
         domain = named.reference(source, label)
         if domain is not None:
             return domain
-    return readers.read(source, label=label, require_label=require_label, strict=strict, text=text)
+    return readers.read(source, label=label, require_label=require_label, strict=strict, text=text, columns=columns)
 
 
 def _own_names(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, r2_score
 from threadpoolctl import threadpool_limits
 
-from ..core.compose import TransferPipeline
+from ..core.compose import TransferPipeline, takes_edges
 from ..core.errors import TransferError
 from ..core.protocols import Array
 from .define import TransferTask
@@ -200,7 +199,7 @@ def _row(
             "class": t.candidate.card.cls,
             "paradigm": t.candidate.card.paradigm,
             "summary": t.candidate.card.summary,
-            "params": dict(t.candidate.params),
+            "params": {**t.candidate.params, **({} if t.tuning is None else t.tuning["params"])},
             "role": t.candidate.role,
             "status": t.status,
             "reason": t.reason,
@@ -211,6 +210,7 @@ def _row(
             "score": score and score[0],
             "score_interval": score and list(score[1]),
             **_macro_f1(predictions.get(name), prepared),
+            **({} if t.tuning is None else {"tuning": t.tuning}),
         }
     )
 
@@ -291,11 +291,7 @@ def predict_once(model: Any, X: Any, edges: Any = None) -> tuple[Array, Array | 
     """Labels and, where there are any, probabilities of raw rows that pass through the network once; `edges` of a graph."""
     if isinstance(model, TransferPipeline):
         X, model = model.transformer_.transform(X), model.method_
-        inner = model
-        while isinstance(inner, TransferPipeline):
-            inner = inner.method_
-        of_graphs = edges is not None and "edges" in signature(inner.predict).parameters
-        more = {"edges": edges} if of_graphs else {}
+        more = {"edges": edges} if edges is not None and takes_edges(model) else {}
         return model.predict(X, **more), model.predict_proba(X, **more) if hasattr(model, "predict_proba") else None
     if not hasattr(model, "predict_proba"):
         return model.predict(X), None

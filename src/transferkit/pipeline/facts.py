@@ -58,7 +58,8 @@ def read_facts(
     Parameters
     ----------
     sources : sequence of str
-        Files of Prolog facts, or of JSON folds (.json, .json.gz), which are joined; or one "NAME:DOMAIN".
+        Files of Prolog facts, or of JSON folds (.json, .json.gz), which are joined; or one "NAME:DOMAIN", or "NAME" for
+        all domains of a set together.
     predicate : str
     schema : mapping of str to sequence of str, optional
         Types of arguments; it may have predicates that these files have not.
@@ -80,15 +81,16 @@ def read_facts(
     DataError
         Naming the file, predicate or fact that cannot be used.
     """
-    if len(sources) == 1 and ":" in sources[0] and not Path(sources[0]).exists():
-        domain = named.reference(sources[0], predicate)
-        if domain is None or not isinstance(domain.X, RelationalRows):
-            raise DataError(f"{sources[0]}: must be a set of facts (transferkit data list), or a file. Got another.")
-        return domain, []
+    if len(sources) == 1 and not Path(sources[0]).exists():
+        name, _, fold = sources[0].partition(":")
+        if name in named.datasets():
+            return _of_set(name, fold, predicate), []
     parts: list[Records] = []
     for source in sources:
         if not Path(source).is_file():
-            raise DataError(f"{source}: must be a file of facts, Prolog or JSON, or NAME:DOMAIN. Got no such file.")
+            raise DataError(
+                f"{source}: must be a file of facts, Prolog or JSON, or a set, NAME or NAME:DOMAIN. Got no such file."
+            )
         is_json = source.lower().removesuffix(".gz").endswith(".json")
         parts += read_folds(source) if is_json else [read_prolog(source)]
     records = join_records(parts)
@@ -119,6 +121,22 @@ def read_facts(
     return relational_domain(
         records, predicate, schema=types, negatives=negatives, leave_out=left_out, name=name  # type: ignore[arg-type]
     ), notes  # fmt: skip
+
+
+def _of_set(name: str, domain: str, predicate: str) -> Domain:
+    """One domain of a named set, or all of them together."""
+    found = named.load(name, domains=[domain] if domain else None, label=predicate)
+    if not all(isinstance(one.X, RelationalRows) for one in found.values()):
+        raise DataError(f"{name}: must be a set of facts (transferkit data list), or a file. Got another.")
+    if domain:
+        return found[domain]
+    parts, schema = [], {}
+    for one in found.values():
+        rows, y = one.X, np.asarray(one.y)
+        schema = {key: p.types for key, p in rows.facts.schema.items()} | {predicate: rows.predicate.types}
+        facts = {key: rows.facts.records(key) for key in rows.facts.schema}
+        parts.append(Records({**facts, predicate: rows[y].records()}, {predicate: rows[~y].records()}, name))
+    return relational_domain(parts, predicate, schema=schema, name=name)
 
 
 def _n_atoms(records: Records, types: Mapping[str, Sequence[str]], predicate: str) -> int:

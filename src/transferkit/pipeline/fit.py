@@ -15,8 +15,9 @@ from .analyse import SCHEMA, deployable
 from .define import TransferTask, define
 from .evaluate import METRIC, score_held_back
 from .graph_methods import GraphCandidate
+from .plain_models import select_estimator
 from .prepare import prepare
-from .select import Candidate, epochs_for, scaler_for, select_estimator
+from .select import Candidate, epochs_for, scaler_for
 from .spaces import SpaceCandidate, check_between_spaces, known_columns
 from .strict_json import plain
 

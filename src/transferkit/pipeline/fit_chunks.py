@@ -18,6 +18,7 @@ from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
 from ..data.chunks import ParquetChunks, parquet_frames, write_parquet_chunks
+from ..data.encode import columns_of
 from ..data.rows import no_such_name
 from .analyse import SCHEMA
 from .evaluate import METRIC, predict_once, score_interval
@@ -165,9 +166,10 @@ def predict_to_file(model_folder: Path, data: Any, output: Path, *, chunk_rows: 
     """
     model = store.load(model_folder)
     columns = store.read_manifest(model_folder)["metadata"].get("columns")
+    kinds = columns_of(model) if columns is None else dict.fromkeys(columns, "number")
 
     def answers() -> Iterator[dict[str, Array]]:
-        for frame in parquet_frames(data, chunk_rows):
+        for frame in parquet_frames(data, chunk_rows, kinds):
             X: Any = frame
             if columns is not None:  # a model of `fit_on_files` takes arrays
                 for name in columns:

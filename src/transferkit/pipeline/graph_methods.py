@@ -19,10 +19,8 @@ GRAPH_ANCHOR = "gcn-1"  # a network of the source alone, with edges: what adapta
 # Held against it where no other method is named: fixed beforehand, since few labels cannot choose among many. It pools both
 # graphs' labels, as the proposal for tables does, and its fit is cheap and cannot diverge.
 PROPOSAL = "simplified_graph_convolution-1"
-MOST_EPOCHS = 100  # of a whole graph, where no other number was asked for
 LARGE = 50_000  # nodes; beyond, a network sees some of the neighbours of some nodes at a time
-_LARGE_ANCHOR = {"n_epochs": 5, "batch_size": 1024}
-_IN_PIECES = ("gcn", "simplified_graph_convolution")
+_PIECES = {"n_epochs": 5, "batch_size": 1024}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class GraphCandidate:
         """The unfitted method."""
         cls = catalogue.load(self.card.name)
         own = {"random_state": seed} if "random_state" in cls._constraints else {}
-        if self.training:
+        if hasattr(cls, "_settings"):
             from ..engine.training import Training  # needs torch
 
             own["training"] = Training(**{**cls._settings, **self.training, "progress": False})
@@ -94,27 +92,31 @@ def select_graphs(prepared: Prepared, task: TransferTask) -> Selected:
             )
     n = max(prepared.source.n_samples, prepared.target.n_samples)
     gcn = catalogue.card_of("gcn")
-    piecewise: dict[str, Any] = {"n_neighbors": 10} if n > LARGE else {}
-    training = {**_training(gcn, task), **(_LARGE_ANCHOR if n > LARGE and task.epochs is None else {})}
+    params, training = _how(gcn, task, n)
     listed = [
-        GraphCandidate(GRAPH_ANCHOR, gcn, piecewise, training, "baseline"),
-        GraphCandidate("gcn-2", gcn, {"conv": "mlp", **piecewise}, training, "baseline"),
+        GraphCandidate(GRAPH_ANCHOR, gcn, params, training, "baseline"),
+        GraphCandidate("gcn-2", gcn, {"conv": "mlp", **params}, training, "baseline"),
     ]
     cards = catalogue.find(protocol="Transfer", task="classification", data="graph")
     for card in sorted(cards, key=lambda c: (catalogue.COSTS.index(c.cost), c.name)):
         if card.name == "gcn" or (wanted is not None and card not in wanted):
             continue
         skip = f"needs {', '.join(card.missing)}, which is not installed" if card.missing else ""
-        if n > LARGE and card.name not in _IN_PIECES:
+        if not skip and n > LARGE and catalogue.load(card.name)._large is None:
             skip = f"takes whole graphs at a time; tried up to {LARGE:,} nodes, here {n:,}"
-        listed.append(GraphCandidate(f"{card.name}-1", card, {}, {} if skip else _training(card, task), skip=skip))
+        params, training = ({}, {}) if skip else _how(card, task, n)
+        listed.append(GraphCandidate(f"{card.name}-1", card, params, training, skip=skip))
     return Selected({}, listed, None, float("nan"))  # type: ignore[arg-type]
 
 
-def _training(card: Card, task: TransferTask) -> dict[str, int]:
-    """Epochs of a method that trains a network; a graph is one batch."""
-    own = getattr(catalogue.load(card.name), "_settings", None)
-    return {"n_epochs": min(own["n_epochs"], MOST_EPOCHS) if task.epochs is None else task.epochs} if own else {}
+def _how(card: Card, task: TransferTask, n: int) -> tuple[Mapping[str, Any], dict[str, int]]:
+    """Parameters, and what of a network's training is not the method's own: a graph is one batch, unless it is large."""
+    cls = catalogue.load(card.name)
+    params: Mapping[str, Any] = cls._large if n > LARGE else {}
+    training = dict(_PIECES) if "n_neighbors" in params else {}
+    if task.epochs is not None and hasattr(cls, "_settings"):
+        training["n_epochs"] = task.epochs
+    return params, training
 
 
 def next_on_graphs(prepared: Prepared, guard: Mapping[str, Any]) -> list[str]:

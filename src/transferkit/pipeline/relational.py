@@ -27,7 +27,7 @@ __all__ = ["carry_relations", "compare", "fit_relations", "predict_facts"]
 SCHEMA = 1
 ALONE, PROPOSAL = "rdn_boost", "tree_boostler"
 METHODS = (ALONE, PROPOSAL, "trans_boostler")
-LEVEL, N_SPLITS, N_FLIPS = 0.05, 3, 1999
+LEVEL, N_SPLITS, N_FLIPS, N_EXPLAINED = 0.05, 3, 1999, 100
 
 
 def fit_relations(
@@ -119,7 +119,7 @@ def carry_relations(
     Parameters
     ----------
     sources, target, folder, target_predicate, source_predicate, schema, shots, seed, command
-        As `fit_relations`; the folder gets ``run.json``, ``report.html`` and ``predictions.csv`` too.
+        As `fit_relations`; the folder gets ``run.json``, ``report.html``, ``predictions.csv`` and ``explanations.txt`` too.
     methods : sequence of str, optional
         What is tried beside the target alone; None is all methods for relations. One that is named alone is the one that
         the known labels test, else it is `tree_boostler`.
@@ -166,7 +166,10 @@ def carry_relations(
     make_folder(folder)
     store.save(winner, folder / "model", metadata={"method": guard["winner"]})
     atomic_write(folder / "rules.txt", winner.describe() + "\n")
-    atomic_write(folder / "predictions.csv", atoms_csv(winner, whole))
+    proba = winner.predict_proba(whole.X)
+    atomic_write(folder / "predictions.csv", atoms_csv(whole, proba))
+    surest = np.argsort(-proba[:, 1], kind="stable")[:N_EXPLAINED]
+    atomic_write(folder / "explanations.txt", "\n\n".join(winner.explain(whole.X[surest])) + "\n")
     atomic_write(folder / "report.html", relational_page(facts))
     atomic_write(folder / "run.json", json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return facts
@@ -182,14 +185,13 @@ def predict_facts(model: Any, data: str, output: Path) -> int:
     """
     types = {name: p.types for name, p in {**model.schema_, model.predicate_.name: model.predicate_}.items()}
     domain, _ = read_facts([data], model.predicate_.name, schema=types, only=tuple(model.schema_), asked=True)
-    atomic_write(output, atoms_csv(model, domain))
+    atomic_write(output, atoms_csv(domain, model.predict_proba(domain.X)))
     return domain.n_samples
 
 
-def atoms_csv(model: Any, domain: Domain) -> str:
-    """One line an atom: it, whether it is predicted to be true, and the probabilities."""
-    proba = model.predict_proba(domain.X)
-    return predictions_csv(model.predict(domain.X), proba, model.classes_, atom_names(domain.X))
+def atoms_csv(domain: Domain, proba: Array) -> str:
+    """One line an atom: it, whether it is predicted to be true, and the probabilities of false and true."""
+    return predictions_csv(proba[:, 1] > 0.5, proba, np.array([False, True]), atom_names(domain.X))
 
 
 def compare(before: Array, after: Array, groups: Array, rng: np.random.Generator) -> tuple[float, float]:

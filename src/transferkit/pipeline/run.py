@@ -20,12 +20,13 @@ from .cluster import on_engine
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
 from .graph_methods import select_graphs
-from .guard import check_assumption, check_labels, merge_labels, write_labels
+from .guard import check_assumption, check_labels, check_tuning, merge_labels, write_labels
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
-from .search import SHARE, check_search, search
+from .search import search
 from .select import select
 from .spaces import check_ties, select_between
+from .studies import SHARE, check_search
 from .threads import one_thread
 from .train import train
 from .tuning.train import seconds_of
@@ -140,6 +141,7 @@ def run(
         if isinstance(prepared, Prepared):
             check_ties(prepared)
             check_assumption(task, prepared)
+            check_tuning(task, prepared)
         state = {
             "schema": SCHEMA,
             "transferkit": __version__,
@@ -189,8 +191,9 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     task, folder = walk.task, walk.folder
     # Held-back labels are not at hand before the choice is made.
     blind = replace(prepared, held_back=None)
-    if task.tune:
-        check_search()
+    for option in ("tune", "tune_proposal"):
+        if getattr(task, option):
+            check_search(option)
     walk.tell("select")
     apart, of_graphs = prepared.source_names is not None, prepared.edges is not None
     selected = (select_graphs if of_graphs else select_between if apart else select)(blind, task)
@@ -198,7 +201,8 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     budget = task.budget
     if task.tune and not apart:  # there is no setting of one inner model that all candidates share
         selected = search(selected, blind, task, folder, walk.progress)
-        budget = None if budget is None else (1 - SHARE) * budget
+    if budget is not None:
+        budget *= 1 - SHARE * ((task.tune > 0 and not apart) + (task.tune_proposal > 0))
     walk.tell("train")
     with on_engine("local" if walk.labels else task.engine, task.address, folder.resolve()):
         trained = train(

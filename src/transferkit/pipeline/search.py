@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 import warnings
@@ -18,38 +16,23 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
-from ..core.errors import MissingExtraError
+from ..core.csv_text import csv_text
 from ..core.files import atomic_write
 from ..core.protocols import Array
 from ..core.scaling import NormScaler
+from .plain_models import N_FOLDS, cv_rows, cv_scores, cv_splits
 from .prepare import Prepared
 from .progress import Progress
-from .select import N_FOLDS, Selected, candidates_for, cv_rows, cv_scores, cv_splits
+from .select import Selected, candidates_for
 from .strict_json import plain
+from .studies import ETA, SHARE, check_search, new_study
 from .task import TransferTask
 
-__all__ = ["SHARE", "check_search", "search"]
+__all__ = ["search"]
 
 TRIALS = "trials.json"
-SHARE = 0.25  # of a time budget
-ETA = 3  # one of so many settings goes on to so many times the rows
 HALVINGS, LEAST_ROWS, MANY = 2, 100, 9
 SCORING = {"classification": "accuracy", "regression": "r2"}
-
-
-def check_search() -> Any:
-    """Optuna.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as err:
-        raise MissingExtraError("run: tune needs optuna: pip install 'transferkit[tune]'") from err
-    return optuna
 
 
 def search(selected: Selected, prepared: Prepared, task: TransferTask, folder: Path, progress: Progress) -> Selected:
@@ -108,15 +91,9 @@ def _try(
     optuna: Any, selected: Selected, prepared: Prepared, task: TransferTask, path: Path, kept: Any, progress: Progress
 ) -> list[dict[str, Any]]:
     """Ask Optuna for settings and judge them; those that are kept are asked for again, but not judged again."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     known_lines = kept["lines"] if kept["optuna"] == optuna.__version__ else []  # another version draws other settings
     judge = _Judge(prepared, task)
-    halving = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=ETA)
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=task.seed),
-        pruner=halving if len(judge.rungs) > 1 else optuna.pruners.NopPruner(),
-    )
+    study = new_study(optuna, "maximize", task.seed, halving=len(judge.rungs) > 1)
     study.enqueue_trial(_setting_of(selected.estimator))
     limit = np.inf if task.budget is None else time.monotonic() + SHARE * task.budget
     lines: list[dict[str, Any]] = []
@@ -236,9 +213,8 @@ def _write(path: Path, version: str, lines: Sequence[Mapping[str, Any]], *, done
 
 def _table(lines: Sequence[Mapping[str, Any]]) -> str:
     """`trials.csv`: one line a setting."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("number", "params", "rows", "score", "dropped"))
-    for k, line in enumerate(lines, start=1):
-        table.writerow((k, json.dumps(line["params"]), line["rows"], f"{line['score']:.6f}", line["dropped"]))
-    return text.getvalue()
+    rows = (
+        (k, json.dumps(line["params"]), line["rows"], f"{line['score']:.6f}", line["dropped"])
+        for k, line in enumerate(lines, start=1)
+    )
+    return csv_text([("number", "params", "rows", "score", "dropped"), *rows])

@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from .. import catalogue
 from ..catalogue import Card
 from ..core.compose import TransferPipeline
-from ..core.errors import DomainError, ParamError
-from ..core.protocols import Array
+from ..core.errors import ParamError
 from ..core.scaling import NormScaler
 from ..core.sources_as_tasks import SourcesAsTasks
 from .define import TransferTask
 from .gap import gap_profile
+from .label_search import LabelSearch, space_of
+from .plain_models import N_FOLDS, plain_model, select_estimator
 from .prepare import Prepared
+from .studies import SHARE
 
 __all__ = [
-    "ANCHOR", "NETWORK_ANCHOR", "Candidate", "Selected", "candidates_for", "cv_rows", "cv_scores", "cv_splits", "epochs_for",
-    "is_tried", "plain_model", "scaler_for", "select", "select_estimator",
+    "ANCHOR", "NETWORK_ANCHOR", "Candidate", "Selected", "candidates_for", "epochs_for", "is_tried", "named_alone", "scaler_for",
+    "select", "tested_by_labels",
 ]  # fmt: skip
 
 ANCHOR = "source_only-1"
 NETWORK_ANCHOR = "deep_source_only"  # what methods that train a network are compared with
+PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
 # Rows a method of that cost is tried on; beyond, it is listed as skipped with this reason.
 MAX_ROWS = {"n": np.inf, "n^2": 10_000, "n^3": 6_000}
-N_FOLDS = 3
 # Updates of a network between domains, about: few rows are passed over more often.
 UPDATES, BATCH, LEAST_EPOCHS, MOST_EPOCHS = 1000, 32, 10, 100
 # Of a meta-learner: tasks an epoch, and in a batch; epochs where nothing else is asked.
 EPISODES, TASKS, META_EPOCHS = 100, 8, 20
 MANY_SOURCES, FROM_TASKS = 5, "prototypical_networks"  # from so many sources on, this one is tried without being named
-MOST_CV_ROWS = 5_000  # enough to tell the plain models apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +61,10 @@ class Candidate:
         Passes over the rows, of a method that trains a network.
     scaler : transformer or None
         What brings the rows of both domains to one scale, for such a method.
+    trials : int
+        Settings that each of its fits tries on the target's known labels; 0 where nothing is tuned.
+    seconds : float or None
+        Limit of that in one fit.
     """
 
     id: str
@@ -76,9 +75,15 @@ class Candidate:
     skip: str = ""
     epochs: int | None = None
     scaler: Any = None
+    trials: int = 0
+    seconds: float | None = None
 
     def build(self, seed: int) -> Any:
-        """The unfitted method, with the scaling of its published protocol in front."""
+        """The unfitted method, with the scaling of its published protocol in front, and the search of its numbers around it."""
+        method = self._plain(seed)
+        return LabelSearch(method, space_of(method), self.trials, self.seconds, seed) if self.trials else method
+
+    def _plain(self, seed: int) -> Any:
         cls = catalogue.load(self.card.name)
         accepted = cls._constraints
         params = dict(self.params)
@@ -149,87 +154,6 @@ def select(prepared: Prepared, task: TransferTask) -> Selected:
     return Selected(gap, candidates_for(prepared, task, estimator), estimator, score)
 
 
-def select_estimator(prepared: Prepared, seed: int, jobs: int = 1) -> tuple[Any, float]:
-    """The plain model with the best cross-validated score on the source; the simpler one where it is close.
-
-    Several sources are left out in turn, so that the model is judged on a domain it has not seen. A forest has to beat
-    the best linear model by a standard error of its folds. All take sample weights, so that every method can use them.
-    More than 5000 source rows are sampled.
-    """
-    rows = cv_rows(prepared, seed)
-    X, y = prepared.source.X[rows], np.asarray(prepared.source.y)[rows]
-    # The rows have mean squared norm 1 inside, so one grid of C fits raw tables and unit-norm subspaces alike.
-    if prepared.kind == "classification":
-        linear = [
-            make_pipeline(NormScaler(), LogisticRegression(C=c, max_iter=300, tol=1e-3))
-            for c in (1.0, 10.0, 100.0, 1000.0)
-        ]
-        forest: Any = ExtraTreesClassifier(200, min_samples_leaf=2, random_state=seed)
-        scoring = "accuracy"
-    else:
-        linear = [make_pipeline(NormScaler(), Ridge(alpha=a)) for a in (1e-6, 1e-4, 1e-2, 1.0)]
-        forest = ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed)
-        scoring = "r2"
-    splits = list(cv_splits(prepared.source.name, prepared.kind, X, y, prepared.groups[rows], seed))
-    scores = Parallel(n_jobs=jobs)(delayed(cv_scores)(m, X, y, splits, scoring) for m in [*linear, forest])
-    best = int(np.argmax([s.mean() for s in scores[:-1]]))
-    spread = scores[-1].std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else 0.0
-    if scores[-1].mean() > scores[best].mean() + spread:
-        return forest, float(scores[-1].mean())
-    return linear[best], float(scores[best].mean())
-
-
-def plain_model(name: str, kind: str, seed: int = 0) -> Any:
-    """An inner estimator by the name that a card's portfolio gives it: ``"linear"``, ``"nearest"`` or ``"forest"``."""
-    if kind == "classification":
-        models: dict[str, Any] = {
-            "linear": make_pipeline(NormScaler(), LogisticRegression(C=10.0, max_iter=300, tol=1e-3)),
-            "nearest": KNeighborsClassifier(n_neighbors=1),
-            "forest": ExtraTreesClassifier(200, min_samples_leaf=2, random_state=seed),
-        }
-    else:
-        models = {
-            "linear": make_pipeline(NormScaler(), Ridge(alpha=1e-2)),
-            "nearest": KNeighborsRegressor(n_neighbors=5),
-            "forest": ExtraTreesRegressor(200, min_samples_leaf=2, random_state=seed),
-        }
-    return models[name]
-
-
-def cv_rows(prepared: Prepared, seed: int) -> Array:
-    """Source rows that plain models are compared on; all where a class is too rare to be sampled."""
-    rows = np.sort(np.random.default_rng(seed).permutation(prepared.source.n_samples)[:MOST_CV_ROWS])
-    y = np.asarray(prepared.source.y)
-    if prepared.kind == "classification" and np.unique(y[rows], return_counts=True)[1].min() < N_FOLDS:
-        return np.arange(len(y))
-    return rows
-
-
-def cv_scores(model: Any, X: Array, y: Array, splits: Any, scoring: str) -> Array:
-    """On one thread of the linear algebra library, so that the scores do not depend on how many run beside."""
-    with threadpool_limits(limits=1):
-        return np.asarray(cross_val_score(model, X, y, cv=splits, scoring=scoring, error_score="raise"))
-
-
-def cv_splits(name: str, kind: str, X: Array, y: Array, groups: Array, seed: int) -> Any:
-    """Sources left out in turn where there are several, else folds of the one."""
-    if len(np.unique(groups)) > 1:
-        splits = list(LeaveOneGroupOut().split(X, y, groups))
-        enough = (len(rest) > 1 if kind == "regression" else len(np.unique(y[train])) > 1 for train, rest in splits)
-        if all(enough):
-            return splits
-    if kind == "regression":
-        if len(y) < 2 * N_FOLDS:
-            raise DomainError(f"{name}: a source must have at least {2 * N_FOLDS} rows. Got {len(y)}.")
-        return KFold(N_FOLDS, shuffle=True, random_state=seed).split(X)
-    classes, counts = np.unique(y, return_counts=True)
-    if counts.min() < 2:
-        raise DomainError(
-            f"{name}: every class must have at least 2 source rows. Class {classes[counts.argmin()].item()!r} has 1."
-        )
-    return StratifiedKFold(min(N_FOLDS, int(counts.min())), shuffle=True, random_state=seed).split(X, y)
-
-
 def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> list[Candidate]:
     few = bool(prepared.target.mask.any())
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
@@ -237,7 +161,9 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     fitting = [
         c
         for c in catalogue.find(protocol="Transfer", task=prepared.kind, data="vectors")
-        if settings & set(c.settings) and (is_tried(c) if wanted is None else c in wanted or _is_baseline(c))
+        if prepared.kind in c.tasks
+        and settings & set(c.settings)
+        and (is_tried(c) if wanted is None else c in wanted or _is_baseline(c))
     ]
     fitting += [c for c in wanted or () if c.protocol == "MetaLearner" and _learns_sources(c, prepared)]
     for card in wanted or ():
@@ -257,6 +183,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
     for card in sorted(fitting, key=lambda c: (c.paradigm != "baseline", catalogue.COSTS.index(c.cost), c.name)):
         for k, setting in enumerate(card.portfolio or ({},), start=1):
             params = {name: value for name, value in setting.items() if name != "estimator"}
+            params |= _grown(card, params, prepared)
             listed.append(
                 Candidate(
                     id=f"{card.name}-{k}",
@@ -271,7 +198,46 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
                     scaler=scaler_for(card, prepared),
                 )
             )
-    return listed
+    proposal = tested_by_labels(task) if task.tune_proposal else None
+    return [_tuned(c, task) if c.id == proposal else c for c in listed]
+
+
+def _grown(card: Card, params: Mapping[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """Weights that have to grow with the square of the rows, by the number of rows alone (the mean of both domains)."""
+    rows = (prepared.source.n_samples + prepared.target.n_samples) / 2
+    names = [name for name, most in card.grows.items() if rows > most]
+    if not names:
+        return {}
+    usual = signature(catalogue.load(card.name)).parameters
+    return {name: params.get(name, usual[name].default) * (rows / card.grows[name]) ** 2 for name in names}
+
+
+def tested_by_labels(task: TransferTask) -> str:
+    """Id of the one candidate that known target labels test: fixed before anything is fitted."""
+    return named_alone(task) or PROPOSAL
+
+
+def named_alone(task: TransferTask) -> str | None:
+    """The first setting of the one method that was named; None where none was, or several."""
+    one = task.methods is not None and len(task.methods) == 1
+    return f"{catalogue.card_of(task.methods[0]).name}-1" if one and task.methods else None
+
+
+def _tuned(candidate: Candidate, task: TransferTask) -> Candidate:
+    """The proposal with the search of its numbers, for which its fit and those of the test have a share of the budget.
+
+    Raises
+    ------
+    ParamError
+        If it has no numbers to tune, or trains a network, of which each setting would take as long as the rest of the run.
+    """
+    if _is_network(candidate.card) or (not candidate.skip and not space_of(candidate.build(task.seed))):
+        raise ParamError(
+            f"run: tune_proposal must be left out where the labels test {candidate.card.name!r}: it"
+            f" {'trains a network' if _is_network(candidate.card) else 'has no numbers to tune'}. Got {task.tune_proposal!r}."
+        )
+    seconds = None if task.budget is None else SHARE * task.budget / (1 + N_FOLDS)
+    return replace(candidate, trials=task.tune_proposal, seconds=seconds)
 
 
 def _learns_sources(card: Card, prepared: Prepared) -> bool:

@@ -34,7 +34,7 @@ _PROPOSALS = {
     ("classification", "pairs"): "cca", ("classification", "labels"): "dama",
     ("regression", "pairs"): "spectral_space_transformation", ("regression", "labels"): "spectral_space_transformation",
 }  # fmt: skip
-_LIMITS = {"n": np.inf, "n^2": 10_000, "n^3": 3_000}  # rows of a domain
+_LIMITS = {"n^2": 10_000, "n^3": 3_000}  # rows of a domain; beyond, with the parameters that a method has for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,30 +130,43 @@ def select_between(prepared: Prepared, task: TransferTask) -> Selected:
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
     for card in wanted or ():
         check_between_spaces(card, prepared)
-        if prepared.kind not in card.tasks:
-            raise ParamError(f"run: method {card.name!r} must be for {prepared.kind}. Got {', '.join(card.tasks)}.")
+        if not _does(card, prepared):
+            raise ParamError(
+                f"run: method {card.name!r} must be for {prepared.kind}. Got {', '.join(card.task_names)}."
+            )
     cards = catalogue.find(protocol="Transfer", setting="heterogeneous", task=prepared.kind, data="vectors")
     listed = [SpaceCandidate(ALONE, catalogue.card_of("target_only"), role="baseline")]
     rows = max(prepared.source.n_samples, prepared.target.n_samples)
     for card in sorted(cards, key=lambda c: (catalogue.COSTS.index(c.cost), c.name)):
         if (wanted is None and "torch" not in card.needs and card.cost != "epochs") or card in (wanted or ()):
             skip = _why_not(card, prepared, rows)
-            params = {} if skip else known_columns(card, prepared)
+            params = {} if skip else {**known_columns(card, prepared), **(_more_for(card, rows) or {})}
             listed.append(SpaceCandidate(f"{card.name}-1", card, params, skip=skip))
     return Selected({}, listed, None, float("nan"))  # type: ignore[arg-type]
+
+
+def _does(card: Card, prepared: Prepared) -> bool:
+    return prepared.kind in (card.tasks if prepared.pairs is None else (*card.tasks, *card.with_pairs))
+
+
+def _more_for(card: Card, rows: int) -> Mapping[str, Any] | None:
+    """What of the parameters the number of rows asks for; None where they are too many."""
+    if rows <= _LIMITS.get(card.cost, np.inf):
+        return {}
+    found: Mapping[str, Any] | None = getattr(catalogue.load(card.name), "_large", None)
+    return found
 
 
 def _why_not(card: Card, prepared: Prepared, rows: int) -> str:
     if card.missing:
         return f"needs {', '.join(card.missing)}, which is not installed"
-    limit = _LIMITS.get(card.cost, np.inf)
-    if rows > limit:
-        return f"cost grows with {card.cost}; tried up to {limit:,.0f} rows a domain, here {rows:,}"
+    if _more_for(card, rows) is None:
+        return f"cost grows with {card.cost}; tried up to {_LIMITS[card.cost]:,} rows a domain, here {rows:,}"
     cls = catalogue.load(card.name)
     if "pairs" not in signature(cls.fit).parameters:
         return "takes no pairs, and so is not one of the methods between tables"
     ties = getattr(cls, "_ties", "either")
-    if ties == "pairs" and prepared.pairs is None:
+    if prepared.pairs is None and (ties == "pairs" or not _does(card, prepared)):
         return "needs pairs of rows, and none were given"
     if ties == "labels" and not prepared.target.mask.any():
         return "needs known target labels, and there are none"

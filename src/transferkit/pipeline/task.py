@@ -106,6 +106,10 @@ class TransferTask:
         Settings of the model inside the methods that Optuna tries, each judged by cross-validation of the source's labels; 0
         keeps the few that are always compared. With a budget at most a quarter of it is spent on this. Needs the extra
         ``tune``.
+    tune_proposal : int in [0, inf)
+        With a few target labels: settings of the one method that they test, its own numbers and those of the model inside it,
+        that Optuna tries, each judged by cross-validation of these labels; 0 tunes nothing. Every fold of the test tunes anew
+        without the labels that it tests with. With a budget at most a quarter of it is spent on this. Needs the extra ``tune``.
     engine : {"local", "dask", "ray"}
         Where candidates are fitted: in processes of this machine, or by the workers of a cluster, which must see the
         run's folder. The result does not depend on it. On a cluster `jobs` does not count, and what runs when the budget
@@ -149,6 +153,7 @@ class TransferTask:
     target_shares: Mapping[Any, float] | Sequence[str] | None = None
     distil: bool = False
     tune: int = 0
+    tune_proposal: int = 0
     engine: str = "local"
     address: str | None = None
     pairs: Any = None
@@ -170,7 +175,7 @@ class TransferTask:
         for name in ("methods", "source_domains"):
             if isinstance(getattr(self, name), str):
                 raise refuse(name, "be a list of names")
-        for name in ("seed", "jobs", "shots", "epochs", "tune"):
+        for name in ("seed", "jobs", "shots", "epochs", "tune", "tune_proposal"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise refuse(name, "be a whole number")
@@ -196,10 +201,11 @@ class TransferTask:
             raise refuse(
                 "address", "be that of the scheduler, as in tcp://host:8786, with engine='dask', or of a ray cluster"
             )
-        if self.tune < 0:
-            raise refuse("tune", "be at least 0")
-        if self.tune and not len(self.sources):
-            raise refuse("tune", "be 0 where a model is the source: it tunes what is fitted on source rows")
+        for name in ("tune", "tune_proposal"):
+            if getattr(self, name) < 0:
+                raise refuse(name, "be at least 0")
+            if getattr(self, name) and not len(self.sources):
+                raise refuse(name, "be 0 where a model is the source: it tunes what is fitted on source rows")
         for name, default in (("assume", "nothing"), ("target_shares", None)):
             if not len(self.sources) and getattr(self, name) != default:
                 raise refuse(name, "be left out where a model is the source: its labels decide")
@@ -283,7 +289,7 @@ class TransferTask:
                 value = [place_of(v) for v in value] if field.name == "sources" else place_of(value)
             if field.name == "target_shares":
                 value = [f"{name}={share!r}" for name, share in _named_shares(value).items()]
-            if (field.name, value) in (("assume", "nothing"), ("distil", False), ("tune", 0)):
+            if (field.name, value) in (("assume", "nothing"), ("distil", False), ("tune", 0), ("tune_proposal", 0)):
                 continue  # defaults: runs from before these were options resume
             if field.name == "model":
                 value = [model_place(m) for m in self.models]

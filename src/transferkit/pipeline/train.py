@@ -23,6 +23,8 @@ from ..core.errors import DataError, MissingExtraError, TrainingError, TransferE
 from ..core.files import atomic_write, make_folder
 from ..core.parallel import answers
 from ..core.protocols import Array, Domain
+from . import attempts
+from .label_search import LabelSearch
 from .prepare import Prepared
 from .progress import Progress
 from .select import Candidate
@@ -49,12 +51,15 @@ class Trained:
     reason : str
         Why it failed or was skipped; what it warned of, where it was fitted.
     model : fitted method or None
+    tuning : dict or None
+        What was tried on the target's known labels, where its numbers were tuned.
     """
 
     candidate: Candidate
     status: str
     reason: str
     model: Any
+    tuning: dict[str, Any] | None = None
 
 
 def train(
@@ -96,29 +101,46 @@ def train(
     cluster : bool
         Send the fits where a `joblib.parallel_config` around the call says (dask, ray), however few they are.
 
+    Notes
+    -----
+    A candidate notes in its folder that it begins. One that was under way when a process of the pool was ended, or the whole run,
+    is tried again after the others, alone in a process of its own; where that is ended, too, the candidate has failed and the
+    run goes on. One that the user, the budget or another error stopped begins anew as if nothing had been.
+
     Raises
     ------
     TrainingError
-        If a process that fits candidates was ended from outside.
+        If processes are ended before they begin to fit.
     """
     folder = make_folder(folder).resolve()  # worker processes may stand in another folder
+    for c in candidates:
+        if attempts.tries(folder / c.id) >= attempts.TRIES:
+            _record_ended(folder / c.id)
     waiting = [c for c in candidates if not c.skip and not as_it_is and _finished(folder / c.id) is None]
     deadline = None if budget is None else time.time() + budget
     done = sum(1 for c in candidates if not c.skip) - len(waiting)
     total = done + len(waiting)
     left = [c.id for c in waiting]
     progress("train", done, total, _to_come(left))
-    fits = _fit_on_cluster if cluster else _fit_all
+    fits = _fit_on_cluster if cluster else _fit_guarded
+    ended_itself = cluster  # of a worker that dies elsewhere, the note that it leaves is all there is to know
     try:
         for finished in fits(waiting, prepared, folder, seed, jobs, deadline):
             done += 1
             left.remove(finished)
             progress("train", done, total, _to_come(left))
+        ended_itself = False
+    except KeyboardInterrupt:
+        ended_itself = False
+        raise
     except BrokenExecutor as err:
         raise TrainingError(
-            f"run: a process that fits candidates was ended, most likely for want of memory ({_to_come(left)}). What is done"
-            " is kept; resume with fewer --jobs, or start anew with fewer --method."
+            f"run: processes that fit candidates are ended before they begin, most likely for want of memory ({_to_come(left)})."
+            " What is done is kept; resume with fewer --jobs."
         ) from err
+    finally:
+        if not ended_itself:
+            attempts.forget(folder / c.id for c in waiting)
     return [_read(c, folder / c.id, budget, as_it_is) for c in candidates]
 
 
@@ -126,6 +148,53 @@ def _to_come(left: Sequence[str], most: int = 3) -> str:
     """What is not done yet, in the order in which it is started: the first of them are being fitted."""
     more = f" and {len(left) - most} more" if len(left) > most else ""
     return f"to do: {', '.join(left[:most])}{more}" if left else ""
+
+
+def _fit_guarded(
+    waiting: Sequence[Candidate], prepared: Prepared, folder: Path, seed: int, jobs: int, deadline: float | None
+) -> Iterator[str]:
+    """Side by side; then, one by one in processes of their own, those that were under way when a process was ended."""
+    left = [c for c in waiting if not attempts.tries(folder / c.id)]
+    suspects = [c for c in waiting if attempts.tries(folder / c.id)]
+    while left:
+        told: set[str] = set()
+        try:
+            for finished in _fit_all(left, prepared, folder, seed, jobs, deadline):
+                told.add(finished)
+                yield finished
+            break
+        except BrokenExecutor:
+            left = [c for c in left if c.id not in told]
+            yield from (c.id for c in left if _finished(folder / c.id) is not None)
+            left = [c for c in left if _finished(folder / c.id) is None]
+            under_way = [c for c in left if attempts.tries(folder / c.id)]
+            if not under_way:
+                raise
+            suspects += under_way
+            left = [c for c in left if c not in under_way]
+    for candidate in suspects:
+        try:
+            _fit_alone(candidate, prepared, folder, seed, deadline)
+        except BrokenExecutor:
+            _record_ended(folder / candidate.id)
+        yield candidate.id
+
+
+def _fit_alone(candidate: Candidate, prepared: Prepared, folder: Path, seed: int, deadline: float | None) -> None:
+    if deadline is None:
+        attempts.alone(_fit_one, candidate, prepared, folder, seed, None)
+    else:
+        list(_fit_until([candidate], prepared, folder, seed, 1, deadline))
+
+
+def _record_ended(home: Path) -> None:
+    """A candidate that ended its process whenever it was fitted is listed like one that failed."""
+    reason = (
+        "it ended the process that fitted it, again and again, most likely for want of memory; to try once more, delete its"
+        " folder in candidates/ and resume"
+    )
+    atomic_write(home / DONE, json.dumps({"status": "failed", "reason": reason, "seconds": 0.0}))
+    attempts.end(home)
 
 
 def _fit_all(
@@ -243,10 +312,13 @@ def _fit_one(candidate: Candidate, prepared: Prepared | _Rows, folder: Path, see
     home = folder / candidate.id
     if deadline is not None and time.time() > deadline and not _is_waited_for(candidate):
         return candidate.id
+    before = attempts.tries(home)
     if home.exists():
         shutil.rmtree(home)  # left half-done by a kill
     make_folder(home)
+    attempts.begin(home, before)
     started, status, reason = time.perf_counter(), "fitted", ""
+    more_facts: dict[str, Any] = {}
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -258,6 +330,8 @@ def _fit_one(candidate: Candidate, prepared: Prepared | _Rows, folder: Path, see
                 model = method.fit(
                     prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups, **more
                 )
+                if isinstance(model, LabelSearch):
+                    model, more_facts = model.method_, {"tuning": model.facts_}
                 _check_answers(model, prepared)
                 if candidate.role != "baseline":
                     _check_learned(model)
@@ -270,8 +344,9 @@ def _fit_one(candidate: Candidate, prepared: Prepared | _Rows, folder: Path, see
     else:
         # Outside the try: a disk that is full ends the run, to be resumed; it says nothing about the method.
         store.save(model, home / "model")
-    record = {"status": status, "reason": reason, "seconds": round(time.perf_counter() - started, 3)}
+    record = {"status": status, "reason": reason, "seconds": round(time.perf_counter() - started, 3), **more_facts}
     atomic_write(home / DONE, json.dumps(record))
+    attempts.end(home)
     return candidate.id
 
 
@@ -316,4 +391,4 @@ def _read(candidate: Candidate, home: Path, budget: float | None, as_it_is: bool
     if record is None:
         return Trained(candidate, "skipped", "the time budget was used up before it was done", None)
     model = store.load(home / "model") if record["status"] == "fitted" else None
-    return Trained(candidate, record["status"], record["reason"], model)
+    return Trained(candidate, record["status"], record["reason"], model, record.get("tuning"))

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..core.errors import MissingExtraError, TransferError
 from .page import page
-from .rows import Refused, rows_from_files, rows_from_json
+from .rows import Refused, edges_of, rows_from_files, rows_from_json, sent_json
 from .served import Served, length
 
 __all__ = ["make_app"]
@@ -117,12 +117,14 @@ def make_app(
 
     def answer(content: bytes, files: list[tuple[str, bytes]] | None, proba: bool) -> dict[str, Any]:
         if files is None:
-            return told(rows_from_json(content, served, max_rows), proba)
+            sent = sent_json(content)
+            rows = rows_from_json(sent, served, max_rows)
+            return told(rows, proba, edges_of(sent, length(rows)) if served.of_graph else None)
         with rows_from_files(files, served, max_rows) as rows:
             return told(rows, proba)
 
-    def told(rows: Any, proba: bool) -> dict[str, Any]:
-        labels, probabilities = served.predict(rows, proba=proba)
+    def told(rows: Any, proba: bool, edges: Any = None) -> dict[str, Any]:
+        labels, probabilities = served.predict(rows, proba=proba, edges=edges)
         if any(v is not None and v.dtype.kind == "f" and not np.isfinite(v).all() for v in (labels, probabilities)):
             raise Refused("rows: must be such that the model's answer is finite. Some values are far too large.")
         found: dict[str, Any] = {"predictions": labels.tolist(), "rows": length(rows), "notes": served.notes(rows)}
@@ -181,6 +183,7 @@ def make_app(
         return {
             **served.about,
             "takes": served.kind,
+            "edges": served.of_graph,
             "columns": served.columns or None,
             "classes": served.classes,
             "probabilities": served.has_proba,

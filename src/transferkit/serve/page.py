@@ -31,6 +31,7 @@ def page(served: Served) -> str:
         about=about,
         expected=_expected(about),
         kind=served.kind,
+        of_graph=served.of_graph,
         classes=None if served.classes is None else ", ".join(map(str, served.classes[:50])),
         columns=served.columns,
         levels={c: found for a in served.inputs.values() for c, found in (a.get("levels") or {}).items()},
@@ -60,12 +61,16 @@ def _example(served: Served) -> str:
     if served.kind == "series":
         return json.dumps({"rows": [[[0.0, 0.0, 0.0]]]})
     if served.kind == "numbers":
-        return json.dumps({"rows": [[0.0] * len(served.columns)]})
+        return _body([0.0] * len(served.columns), served)
     usual: dict[str, Any] = {}
     for about in served.inputs.values():
         usual.update({c: levels[0] for c, levels in (about.get("levels") or {}).items() if levels})
         usual.update({c: float(f"{mean:.4g}") for c, (mean, _) in (about.get("usual") or {}).items()})
     fill = {"number": 0.0, "bool": True, "date": "2024-05-31T12:00", "text": None}
-    return json.dumps(
-        {"rows": [{c: usual.get(c, fill[kind]) for c, kind in served.columns.items()}]}, ensure_ascii=False
-    )
+    return _body({c: usual.get(c, fill[kind]) for c, kind in served.columns.items()}, served)
+
+
+def _body(row: Any, served: Served) -> str:
+    """Of one row; of a graph, two nodes and an edge."""
+    body = {"rows": [row, row], "edges": [[0, 1]]} if served.of_graph else {"rows": [row]}
+    return json.dumps(body, ensure_ascii=False)

@@ -25,7 +25,7 @@ from ..data.readers import READERS, read
 from ..data.rows import Ask
 from .served import Served, length
 
-__all__ = ["Refused", "rows_from_files", "rows_from_json"]
+__all__ = ["Refused", "edges_of", "rows_from_files", "rows_from_json", "sent_json"]
 
 # Text only: what is packed may unpack to any size, and a damaged binary file may end the process.
 TABLES = (".csv", ".tsv")
@@ -39,6 +39,8 @@ _HINT = {
     "audio": "send audio files",
     "series": 'send {"rows": [[[channel 1], [channel 2], ...], ...]}',
 }
+
+_EDGES = 'send {"rows": [node, ...], "edges": [[from, to], ...]}, with rows counted from 0'
 
 
 class Refused(TransferError):
@@ -57,7 +59,40 @@ class Refused(TransferError):
         self.status = status
 
 
-def rows_from_json(body: bytes, served: Served, max_rows: int) -> Any:
+def sent_json(body: bytes) -> Any:
+    """What a body of JSON holds.
+
+    Raises
+    ------
+    Refused
+        If it is none.
+    """
+    try:
+        sent = json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as err:
+        raise Refused(f"body: must be JSON. Got: {err}.") from err
+    _check_characters(body, sent)
+    return sent
+
+
+def edges_of(sent: Any, n: int) -> Array:
+    """Edges of ``{"rows": [...], "edges": [[from, to], ...]}``, of shape (2, n_edges), by number of row from 0.
+
+    Raises
+    ------
+    Refused
+        Naming the edge that cannot be used.
+    """
+    edges = sent.get("edges") if isinstance(sent, dict) else None
+    if not isinstance(edges, list):
+        raise Refused(f"edges: must be given beside the rows, which are nodes of a graph; {_EDGES}.")
+    for k, edge in enumerate(edges, 1):
+        if not (isinstance(edge, list) and len(edge) == 2 and all(type(end) is int and 0 <= end < n for end in edge)):
+            raise Refused(f"edge {k}: must be two numbers of rows, from 0 to {n - 1}.")
+    return np.asarray(edges, dtype=np.int64).reshape(-1, 2).T
+
+
+def rows_from_json(sent: Any, served: Served, max_rows: int) -> Any:
     """Rows of ``{"rows": [...]}``, or of a list by itself.
 
     Raises
@@ -65,14 +100,9 @@ def rows_from_json(body: bytes, served: Served, max_rows: int) -> Any:
     Refused
         Naming the row and column that cannot be used.
     """
-    try:
-        sent = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as err:
-        raise Refused(f"body: must be JSON. Got: {err}.") from err
-    _check_characters(body, sent)
     rows = sent.get("rows") if isinstance(sent, dict) else sent
     if not isinstance(rows, list) or not rows:
-        raise Refused(f"rows: must be a list of at least one row; {_HINT[served.kind]}.")
+        raise Refused(f"rows: must be a list of at least one row; {_EDGES if served.of_graph else _HINT[served.kind]}.")
     _check_number(len(rows), max_rows)
     if served.kind in ("images", "audio"):
         raise Refused(f"body: must be files for this model; {_HINT[served.kind]}.", 415)
@@ -151,6 +181,8 @@ def rows_from_files(files: Sequence[tuple[str, bytes]], served: Served, max_rows
     Refused
         If they cannot be read.
     """
+    if served.of_graph:
+        raise Refused(f"body: must be JSON for the nodes of a graph; {_EDGES}.", 415)
     if not files:
         raise Refused(f"files: must be at least one; {_HINT[served.kind]}.")
     is_table = served.kind in ("table", "numbers", "text")
@@ -180,7 +212,8 @@ def _read_table(path: str, served: Served) -> Any:
         raise DataError(f"{path}: must be a table ({', '.join(TABLES)}); {_HINT[served.kind]}.")
     _check_width(path, len(served.columns))
     # The bare reader: a client's table may not name files of this machine, which `read` would open.
-    found = READERS[Path(path).suffix](Path(path), Ask()).X
+    columns = served.columns if served.kind == "table" else None
+    found = READERS[Path(path).suffix](Path(path), Ask(columns=columns)).X
     if served.kind == "table":
         return found
     if served.kind == "text":
@@ -189,12 +222,12 @@ def _read_table(path: str, served: Served) -> Any:
                 raise DataError(f"{path}: must have one column, of texts. Got {found.width} columns.")
             found = found.to_series().cast(pl.String).fill_null("").to_list()
         return found
-    columns = list(served.columns)
+    names = list(served.columns)
     if isinstance(found, pl.DataFrame):
-        lacking = [c for c in columns if c not in found.columns]
-        if lacking and found.width != len(columns):
-            raise DataError(f"{path}: must have {len(columns)} columns. Got {found.width}.")
-        found = found if lacking else found.select(columns)
+        lacking = [c for c in names if c not in found.columns]
+        if lacking and found.width != len(names):
+            raise DataError(f"{path}: must have {len(names)} columns. Got {found.width}.")
+        found = found if lacking else found.select(names)
         bad = [c for c in found.columns if not (found[c].dtype.is_numeric() or found[c].dtype == pl.Boolean)]
         if bad:
             raise DataError(f"{path}: column {bad[0]!r} must hold numbers. Got {found[bad[0]].dtype}.")

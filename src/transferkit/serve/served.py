@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.pipeline import Pipeline
 
 from .. import store
-from ..core.compose import TransferPipeline
+from ..core.compose import TransferPipeline, takes_edges
 from ..core.errors import DataError, ParamError
 from ..core.protocols import Array
-from ..core.vote import Vote
+from ..core.vote import first_stage
 from ..data.encode import TableEncoder
 from ..data.samples import Samples
 from ..export.runtime import OnnxModel
-from ..export.table import inputs_of_table
+from ..export.table import columns_of_inputs, inputs_of_table
 from ..ops.relational.transfer import RelationalTransfer
 
 __all__ = ["Served", "open_model"]
@@ -61,16 +60,17 @@ class Served:
         return hasattr(self.model, "predict_proba")
 
     @property
+    def of_graph(self) -> bool:
+        """Whether rows are the nodes of a graph, whose edges have to come with them."""
+        return takes_edges(self.model)
+
+    @property
     def columns(self) -> dict[str, str]:
         """Kind of each column, by name, in the table's order; of an array's, x0, x1, ..."""
-        found: list[tuple[Any, Any, Any]] = []
-        for about in self.inputs.values():
-            kinds = about.get("kinds") or ["text"] * len(about["columns"])
-            found += zip(about.get("order") or range(len(kinds)), about["columns"], kinds)
-        return {column: kind for _, column, kind in sorted(found)}
+        return columns_of_inputs(self.inputs)
 
-    def predict(self, rows: Any, *, proba: bool = True) -> tuple[Array, Array | None]:
-        """Labels or values, and probabilities where they are asked for and the model has them.
+    def predict(self, rows: Any, *, proba: bool = True, edges: Array | None = None) -> tuple[Array, Array | None]:
+        """Labels or values, and probabilities where they are asked for and the model has them; `edges` between nodes.
 
         Raises
         ------
@@ -84,8 +84,9 @@ class Served:
                 return labels, found if proba else None
             if isinstance(model, TransferPipeline):  # rows pass the encoder, which may be a network, once
                 rows, model = model.transformer_.transform(rows), model.method_
-            labels = np.asarray(model.predict(rows))
-            return labels, np.asarray(model.predict_proba(rows)) if proba and self.has_proba else None
+            more = {} if edges is None else {"edges": edges}
+            labels = np.asarray(model.predict(rows, **more))
+            return labels, np.asarray(model.predict_proba(rows, **more)) if proba and self.has_proba else None
 
     def notes(self, rows: Any) -> list[str]:
         """What is unusual of rows of a table, with counts: numbers far off the source's, texts that were never met."""
@@ -118,17 +119,7 @@ def _takes(model: Any) -> tuple[str, Mapping[str, Any]]:
             return model.kind, {}
         named = any("usual" in a or "levels" in a for a in inputs.values())
         return ("table" if named else "numbers"), inputs
-    first = model
-    while not isinstance(first, TableEncoder) and not hasattr(first, "backbone_"):
-        if isinstance(first, TransferPipeline):
-            steps = [s for _, s in first.transformer_.steps if s is not None and s != "passthrough"]
-            first = steps[0] if steps else first.method_
-        elif isinstance(first, Vote):
-            first = first._members[0]
-        elif isinstance(first, Pipeline):
-            first = first.steps[0][1]
-        else:
-            break
+    first = first_stage(model)
     if isinstance(first, TableEncoder):
         return ("numbers" if first.sparse_ else "table"), inputs_of_table(first)
     backbone = getattr(first, "backbone_", None) or getattr(getattr(first, "network_", None), "backbone", None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, ParamError
-from ..core.files import atomic_write
+from ..core.files import atomic_file
 
 __all__ = ["ABOUT", "pack", "read_about", "unpacked"]
 
@@ -47,24 +47,26 @@ def pack(
     ParamError
         If `about` is not JSON.
     """
-    from .folder import MANIFEST, read_files  # which reads zip files through this module
+    from .folder import MANIFEST, check_files  # which reads zip files through this module
 
     folder, path = Path(folder), Path(path)
     if path.is_dir() or (path.exists() and not overwrite):
         raise DataError(f"{path}: is there already. Name another file, or allow it to be replaced.")
-    names = sorted(read_files(folder))
-    content = io.BytesIO()
+    names = check_files(folder)
+    try:
+        text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as err:
+        raise ParamError(f"store.pack: about must be JSON. Got: {err}") from err
     # Uncompressed: weights hardly shrink, and skops files are compressed already.
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for name in [MANIFEST, *names]:
-            archive.writestr(zipfile.ZipInfo(name, _TIME), (folder / name).read_bytes())
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name in [MANIFEST, *sorted(names)]:
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.file_size = (folder / name).stat().st_size
+            with open(folder / name, "rb") as source, archive.open(entry, "w") as copy:
+                shutil.copyfileobj(source, copy, 2**20)
         if about is not None:
-            try:
-                text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
-            except (TypeError, ValueError) as err:
-                raise ParamError(f"store.pack: about must be JSON. Got: {err}") from err
             archive.writestr(zipfile.ZipInfo(ABOUT, _TIME), text)
-    return atomic_write(path, content.getvalue())
+    return path
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def pack(array: Array) -> tuple[Array, dict[str, Any]]:
         about["order"] = "F"
         array = array.T
     dtype = array.dtype.newbyteorder("<")
-    array = np.array(array, dtype=dtype, order="C")
+    array = np.asarray(array, dtype=dtype, order="C")  # the very same one where it is so: it may be large
     if dtype.kind in "Mm":
         return array.view("<i8"), about
     if dtype.kind in "cUS":

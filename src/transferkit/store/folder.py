@@ -11,7 +11,8 @@ import shutil
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from .archive import unpacked
 from .classes import Untrusted
 from .state import Reader, Writer
 
-__all__ = ["MANIFEST", "SCHEMA", "is_file_name", "load", "read_files", "read_manifest", "save"]
+__all__ = ["MANIFEST", "SCHEMA", "check_files", "is_file_name", "load", "read_files", "read_manifest", "save"]
 
 SCHEMA = 1
 MANIFEST, ARRAYS, TENSORS = "manifest.json", "arrays.safetensors", "tensors.safetensors"
@@ -92,14 +93,14 @@ def save(
     state = writer.node(model, type(model).__name__)
     if not isinstance(state, dict) or state["is"] != "object":
         raise DataError(f"store.save: model must be an object of transferkit. Got {type(model).__name__}.")
-    contents = dict(writer.parts)
+    contents: dict[str, bytes | Callable[[Path], None]] = dict(writer.parts)
     if writer.arrays:
-        contents[ARRAYS] = safetensors.numpy.save(writer.arrays)
+        contents[ARRAYS] = partial(safetensors.numpy.save_file, writer.arrays)
     packages = [np, scipy, sklearn, skops, safetensors]
     if writer.tensors:
-        from ..engine.saving import pack_tensors
+        from ..engine.saving import save_tensors
 
-        contents[TENSORS] = pack_tensors(writer.tensors)
+        contents[TENSORS] = partial(save_tensors, writer.tensors)
         packages += [sys.modules[m] for m in ("torch", "timm", "transformers") if m in sys.modules]
     manifest = {
         "schema": SCHEMA,
@@ -108,16 +109,10 @@ def save(
         "class": state["class"],
         **({"networks": writer.networks} if writer.networks else {}),
         "metadata": dict(metadata or {}),
-        "files": {name: _sha256(content) for name, content in sorted(contents.items())},
+        "files": {},
         "state": state,
     }
-    try:
-        manifest["sha256"] = _sha256(_canonical(manifest))
-        text = json.dumps(manifest, indent=1, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as err:
-        raise ParamError(f"store.save: metadata must be JSON. Got: {err}") from err
-    # The manifest goes last: whatever has one has everything.
-    _write({**contents, MANIFEST: text.encode()}, final)
+    _write(contents, manifest, final)
     return Path(folder)
 
 
@@ -186,15 +181,39 @@ def read_files(folder: Path | str) -> dict[str, bytes | None]:
         Naming the file that is missing or damaged.
     """
     contents: dict[str, bytes | None] = {}
-    for name, expected in read_manifest(folder)["files"].items():
+    for name, expected in _sums(folder).items():
         path = Path(folder) / name
+        contents[name] = content = None if name == TENSORS else _read(path)
+        _check(path, _file_sha256(path) if content is None else _sha256(content), expected)
+    return contents
+
+
+def check_files(folder: Path | str) -> list[str]:
+    """Names of the files that a manifest names, checked, none of them in memory as a whole.
+
+    Raises
+    ------
+    DataError
+        Naming the file that is missing or damaged.
+    """
+    sums = _sums(folder)
+    for name, expected in sums.items():
+        _check(Path(folder) / name, _file_sha256(Path(folder) / name), expected)
+    return list(sums)
+
+
+def _sums(folder: Path | str) -> dict[str, str]:
+    """SHA-256 by file, of a manifest whose names stay in the folder."""
+    sums: dict[str, str] = read_manifest(folder)["files"]
+    for name in sums:
         if not is_file_name(name):  # one that leads out of the folder is refused before anything is opened
             raise DataError(f"{Path(folder) / MANIFEST}: file names must be plain names of the folder. Got {name!r}.")
-        contents[name] = None if name == TENSORS else _read(path)
-        content = contents[name]
-        if (_file_sha256(path) if content is None else _sha256(content)) != expected:
-            raise DataError(f"{path}: is damaged (its SHA-256 is not the one in {MANIFEST}).")
-    return contents
+    return sums
+
+
+def _check(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise DataError(f"{path}: is damaged (its SHA-256 is not the one in {MANIFEST}).")
 
 
 def is_file_name(name: str) -> bool:
@@ -274,17 +293,27 @@ def _check_place(final: Path, folder: Path | str, overwrite: bool) -> None:
         )
 
 
-def _write(contents: Mapping[str, bytes], final: Path) -> None:
-    """Write a folder beside its place, then put it there; an old one is set aside until then."""
+def _write(contents: Mapping[str, bytes | Callable[[Path], None]], manifest: dict[str, Any], final: Path) -> None:
+    """Write a folder beside its place, then put it there; an old one is set aside until then.
+
+    What may be large comes as a function that writes it, and its sum is that of the file: it is in memory only once.
+    """
     make_folder(final.parent)
     token = secrets.token_hex(4)
     new, old = final.with_name(f".{final.name}.{token}.new"), final.with_name(f".{final.name}.{token}.old")
     try:
         new.mkdir()
-        for name, content in contents.items():
-            with open(new / name, "xb") as file:
-                file.write(content)
-                file.flush()
+        for name, content in sorted(contents.items()):
+            if isinstance(content, bytes):
+                with open(new / name, "xb") as file:
+                    file.write(content)
+            else:
+                content(new / name)
+            manifest["files"][name] = _file_sha256(new / name)
+        # The manifest goes last: whatever has one has everything.
+        (new / MANIFEST).write_bytes(_signed(manifest))
+        for name in (*contents, MANIFEST):
+            with open(new / name, "rb+") as file:
                 os.fsync(file.fileno())
         _fsync_folder(new)
         if final.exists():
@@ -296,12 +325,21 @@ def _write(contents: Mapping[str, bytes], final: Path) -> None:
                 os.rename(old, final)
             raise
         _fsync_folder(final.parent)
-    except OSError as err:
-        raise DataError(f"{final}: cannot be written ({err.strerror or err}).") from err
+    except (OSError, safetensors.SafetensorError) as err:
+        raise DataError(f"{final}: cannot be written ({getattr(err, 'strerror', None) or err}).") from err
     finally:
         shutil.rmtree(new, ignore_errors=True)
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _signed(manifest: dict[str, Any]) -> bytes:
+    """The manifest with its own sum."""
+    try:
+        signed = {**manifest, "sha256": _sha256(_canonical(manifest))}
+        return json.dumps(signed, indent=1, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as err:
+        raise ParamError(f"store.save: metadata must be JSON. Got: {err}") from err
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -49,6 +49,12 @@ def test_probabilities_are_those_of_the_library():
     np.testing.assert_allclose(model.predict_proba(rows()), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("tower", ["image", "text", "x"])
+def test_a_tower_is_refused(tower):
+    with pytest.raises(ParamError, match=r"source must be the name of a dual encoder without a tower"):
+        CLIPZeroShot(f"{source()}?tower={tower}", NAMES).fit(rows())
+
+
 def test_templates_are_averaged_on_the_sphere():
     templates = ("a photo of a {}.", "a sketch of {}, {}.")
     model = CLIPZeroShot(source(), ["dog", "cat"], templates).fit(rows())

@@ -8,7 +8,7 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import Ridge
 
 from transferkit import Domain, LinearMonge, LSConS
-from transferkit.algorithms.feature.ls_cons import _bumps, _fourier_mmd, _kernel_mmd
+from transferkit.algorithms.feature.ls_cons import _bumps, _cos_sin_of_double, _fourier_mmd, _kernel_mmd
 
 
 @pytest.fixture
@@ -44,6 +44,13 @@ def test_the_gradients_are_those_of_the_discrepancy() -> None:
         slope = lambda flat, f=discrepancy: f(flat.reshape(7, 3))[1].ravel()  # noqa: E731
         assert check_grad(value, slope, Z.ravel()) < 1e-6
         assert discrepancy(np.vstack([Xt, Xt]))[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_one_tangent_gives_cosine_and_sine_to_rounding() -> None:
+    angles = np.concatenate([np.linspace(-50, 50, 9999), np.pi / 2 * np.arange(-8, 9), [0.0, 1e-300, 1e8]])
+    cosine, sine = _cos_sin_of_double(angles.copy())
+    np.testing.assert_allclose(cosine, np.cos(2 * angles), atol=1e-15)
+    np.testing.assert_allclose(sine, np.sin(2 * angles), atol=1e-15)
 
 
 def test_frequencies_approach_the_kernel() -> None:

@@ -29,6 +29,7 @@ def test_numbers(pieces):
         np.testing.assert_allclose(model.coef_[0], joint.coef_, rtol=1e-8, atol=1e-8)
         np.testing.assert_allclose(model.predict(X), joint.predict(X), rtol=1e-8)
     assert not hasattr(model, "classes_")
+    assert not hasattr(model, "decision_function")  # numbers have no scores of classes
     assert model.score(X, y) == pytest.approx(joint.score(X, y))
 
 

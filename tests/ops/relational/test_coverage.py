@@ -113,6 +113,21 @@ def test_no_fact_no_example_and_no_literal():
     assert Grounder(rows_of({"p": [("a1", "b1")]}, [("a0", "b0")])).covered((Literal("p", (5, 6)),)).tolist() == [True]
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(databases(), conjunctions())
+def test_a_witness_shows_that_all_literals_are_facts(records, conjunction):
+    pairs = list(product(NAMES["a"], NAMES["b"]))
+    grounder, facts = Grounder(rows_of(records, pairs)), {name: set(rows) for name, rows in records.items()}
+    covered = grounder.covered(conjunction)
+    for k, pair in enumerate(pairs):
+        found = grounder.witness(k, conjunction)
+        assert (found is not None) == covered[k]
+        if found is not None:
+            assert (found[0], found[1]) == pair
+            for literal in conjunction:
+                assert tuple(found.get(a, a) for a in literal.args) in facts[literal.predicate]
+
+
 def test_values_of_a_tree():
     tree = Node(0, 0, (Literal("p", (0, 2)),), Node(0, 0, (Literal("t", (2, 0, 1)),), Node(1.0), Node(2.0)), Node(3.0))
     rows = rows_of(

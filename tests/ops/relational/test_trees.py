@@ -1,6 +1,6 @@
 """Splits by hand, refinements under modes, trees that stop where they have to, new values for old tests."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,7 +10,15 @@ from transferkit.core.clauses import Literal, Node, leaves
 from transferkit.core.relational import Facts, Predicate, RelationalRows
 from transferkit.ops.relational.coverage import Grounder
 from transferkit.ops.relational.refinement import Mode, default_modes, parse_modes, refinements
-from transferkit.ops.relational.trees import Growth, best_split, grow_tree, leaf_of, refit_tree, squared_errors
+from transferkit.ops.relational.trees import (
+    Growth,
+    best_split,
+    grow_tree,
+    leaf_of,
+    least_errors,
+    refit_tree,
+    squared_errors,
+)
 
 SCHEMA = {"target": ("x",), "red": ("x",), "big": ("x",), "next": ("x", "x"), "of": ("x", "place", "day")}
 
@@ -33,6 +41,29 @@ def test_the_error_of_a_split_by_hand():
     np.testing.assert_allclose(found, [26.0, 50 + 8 / 3, np.inf, np.inf])
     assert squared_errors(passed, g, w)[3] == pytest.approx(36.0)
     assert squared_errors(passed, g, w, min_no=3.5).tolist() == [np.inf, np.inf, np.inf, pytest.approx(36.0)]
+
+
+def test_no_part_of_what_passes_splits_better_than_the_bound_and_one_splits_as_well():
+    rng = np.random.default_rng(0)
+    g = np.append(rng.normal(size=7), 0.3)
+    for passed in rng.random((6, 8)) < 0.6:
+        parts = np.array([part for part in product([False, True], repeat=8) if not (np.array(part) & ~passed).any()])
+        errors = squared_errors(parts, g, np.ones(8))
+        assert least_errors(passed[None], g)[0] == pytest.approx(errors.min())
+    assert least_errors(np.zeros((1, 8), dtype=bool), g)[0] == np.inf
+    assert least_errors(np.ones((1, 1), dtype=bool), g[:1])[0] == np.inf  # one example cannot be split
+
+
+def test_of_equal_tests_the_one_with_the_fewest_loose_variables():
+    """Whoever is red has a place and a successor: red(A) asks for nothing more, and is the last by name."""
+    names, red = list("abcdefgh"), list("abcd")
+    records = {"red": red, "next": [(x, x) for x in red], "of": [(x, "home", "mon") for x in red]}
+    grounder = world(records, names)
+    g = np.array([n in red for n in names]) - 0.5
+    modes = parse_modes(["of(+x, -place, -day)", "next(+x, -x)", "red(+x)"], grounder.facts.schema)
+    for left, best in ((modes, "red(A)"), (modes[:2], "next(A, B)"), (modes[1:2], "of(A, B, C)")):
+        split = best_split(grounder, (), np.arange(8), g, np.ones(8), left, Growth())
+        assert [str(x) for x in split.test] == [best]
 
 
 def test_refinements_are_what_modes_and_types_allow():

@@ -61,7 +61,7 @@ class CLIPZeroShot(NetworkTransfer):
     ----------
     source : str
         A dual encoder by name: ``"open_clip:ViT-B-32?weights=laion2b_s34b_b79k"``, ``"open_clip:ORGANISATION/NAME"`` of the
-        hub, or ``"open_clip:FOLDER"``. See `transferkit.engine.backbones.open_clip_models`.
+        hub, or ``"open_clip:FOLDER"``, without ``tower=``: both are used. See `transferkit.engine.backbones.open_clip_models`.
     classes : mapping of class to name, or sequence of classes, default=None
         What can be predicted, two classes or more; what a sequence holds is its own name. None takes the classes of y.
     templates : sequence of str, default=("a photo of a {}.",)
@@ -115,8 +115,8 @@ class CLIPZeroShot(NetworkTransfer):
 
     _constraints: ClassVar = {
         "source": Fulfils(
-            "be the name of a dual encoder, as in 'open_clip:ViT-B-32?weights=laion2b_s34b_b79k'",
-            lambda v: isinstance(v, str) and v.startswith("open_clip:"),
+            "be the name of a dual encoder without a tower, as in 'open_clip:ViT-B-32?weights=laion2b_s34b_b79k'",
+            lambda v: isinstance(v, str) and v.startswith("open_clip:") and "tower=" not in v.partition("?")[2],
         ),
         "classes": Either(Nothing(), Fulfils("be two classes or more, or a mapping of such to names", _are_names)),
         "templates": Fulfils("be sentences with {} in each", _are_templates),

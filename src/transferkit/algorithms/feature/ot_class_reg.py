@@ -193,25 +193,24 @@ class ClassRegularisedOT(FeatureTransfer):
         n_iter, moved = 1, np.inf if self.reg_class > 0 else 0.0
         while moved > self.tol and n_iter < self.max_iter:
             last, found = found, step(cost, found, members, codes)
-            moved = float(np.abs(found.plan - last.plan).sum()) / 2
+            change = found.plan - last.plan
+            moved = float(np.abs(change, out=change).sum()) / 2
             n_iter += 1
         return found, n_iter, moved
 
     def _lp_l1_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
-        slope = 0.5 * (members @ found.plan + _SMOOTHING) ** -0.5
-        tangent = cost + self.reg_class * slope[codes]
-        return sinkhorn(tangent, self.reg, max_iter=self.max_inner_iter, tol=self.tol, start=(found.f, found.g))
+        tangent = (self.reg_class * 0.5 * (members @ found.plan + _SMOOTHING) ** -0.5)[codes]
+        tangent += cost
+        return self._next(tangent, self.reg, found)
 
     def _l1_l2_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
         plan = np.maximum(found.plan, _NOTHING)
         gradient = plan / np.sqrt(members @ plan**2)[codes] - np.log(plan)
-        return sinkhorn(
-            cost + self.reg_class * gradient,
-            self.reg + self.reg_class,
-            max_iter=self.max_inner_iter,
-            tol=self.tol,
-            start=(found.f, found.g),
-        )
+        return self._next(cost + self.reg_class * gradient, self.reg + self.reg_class, found)
+
+    def _next(self, cost: Array, reg: float, found: EntropicPlan) -> EntropicPlan:
+        start = found.f, found.g
+        return sinkhorn(cost, reg, max_iter=self.max_inner_iter, tol=self.tol, start=start, relax=found.relax)
 
     def _map(self, X: Array, domain: str) -> Array:
         return X if domain == "target" else displace(X, self.rows_, self.images_)

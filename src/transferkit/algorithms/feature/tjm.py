@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,8 +13,8 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import unit_rows
-from ...ops.mmd import leading_ratio, mmd_vectors
+from ...ops.linalg import iterates, unit_rows
+from ...ops.mmd import centred_square, leading_ratio, mmd_vectors
 
 CARD = {
     "class": "TJM",
@@ -140,11 +141,19 @@ class TJM(FeatureTransfer):
         elif X.shape[1] > len(X):
             back, lower = qr(X.T, mode="economic")
             rows = lower.T
-        centred = rows - rows.mean(axis=0)
-        scatter, mean_gap = centred.T @ centred, rows.T @ mmd_vectors(len(data.Xs), len(data.Xt))
+        scatter: Any
+        if is_rbf and iterates(len(X), self.n_components):
+            scatter = centred_square(rows)
+        else:
+            centred = rows - rows.mean(axis=0)
+            scatter = centred.T @ centred
+        mean_gap = rows.T @ mmd_vectors(len(data.Xs), len(data.Xt))
         inverse_penalty = np.ones(len(X))  # the diagonal of G^(-1)
         for _ in range(self.n_iter):
-            W, A = _round(rows, scatter, mean_gap, inverse_penalty, self.reg, self.n_components, is_rbf)
+            if is_rbf:
+                W = A = _kernel_round(scatter, mean_gap, inverse_penalty, self.reg, self.n_components)
+            else:
+                W, A = _round(rows, scatter, mean_gap, inverse_penalty, self.reg, self.n_components)
             self.relevance_ = np.linalg.norm(A[: len(data.Xs)], axis=1)
             inverse_penalty[: len(data.Xs)] = np.maximum(self.relevance_, _ABSENT)
         self.components_ = (W if back is None else back @ W).astype(data.Xs.dtype)
@@ -160,16 +169,23 @@ class TJM(FeatureTransfer):
         return unit_rows(Z) if self.normalize else Z
 
 
+def _kernel_round(
+    scatter: Array | Callable[[Array], Array], mean_gap: Array, inverse_penalty: Array, reg: float, k: int
+) -> Array:
+    """The coefficients of the rows, of unit length in each component."""
+    root = np.sqrt(inverse_penalty)
+    scaled: Any = (
+        (lambda V: (root * scatter((root * V.T).T).T).T) if callable(scatter) else scatter * root * root[:, None]
+    )
+    _, B = leading_ratio(scaled, mean_gap * root[:, None], reg, k)
+    A = B * root[:, None]
+    return A / np.linalg.norm(A, axis=0)
+
+
 def _round(
-    rows: Array, scatter: Array, mean_gap: Array, inverse_penalty: Array, reg: float, k: int, is_kernel: bool
+    rows: Array, scatter: Array, mean_gap: Array, inverse_penalty: Array, reg: float, k: int
 ) -> tuple[Array, Array]:
     """W, what `rows` are multiplied with, and the coefficients A of the rows, of unit length in each component."""
-    if is_kernel:
-        root = np.sqrt(inverse_penalty)
-        _, B = leading_ratio(scatter * root * root[:, None], mean_gap * root[:, None], reg, k)
-        A = B * root[:, None]
-        A /= np.linalg.norm(A, axis=0)
-        return A, A
     weighed = rows * inverse_penalty[:, None]
     values, vectors = eigh(rows.T @ weighed, driver="evd")
     keep = values > values[-1] * max(rows.shape) * np.finfo(np.float64).eps

@@ -17,6 +17,7 @@ CARD = {
     "protocol": "Transfer",
     "settings": ("few_label", "heterogeneous"),
     "tasks": ("classification",),
+    "with_pairs": ("regression",),
     "data": ("vectors",),
     "needs": (),
     "cost": "n",

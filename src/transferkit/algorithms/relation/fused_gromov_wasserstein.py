@@ -120,6 +120,7 @@ class FusedGromovWasserstein(PlanTransfer):
         "estimator": ESTIMATOR,
     }
     _ties: ClassVar = "none"
+    _large: ClassVar = {"approx": "anchors"}
     _known_failures: ClassVar = dict.fromkeys(
         ("check_other_columns", "check_pairs_tie", "check_spaces_kept_apart"),
         "which columns of arrays of other widths are shared has to be told",

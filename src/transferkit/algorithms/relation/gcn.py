@@ -97,6 +97,7 @@ class GraphSourceOnly(GraphAdaptation):
     """
 
     _constraints: ClassVar = {"conv": CONV, **GRAPH_RULES}
+    _large: ClassVar = {"n_neighbors": 5}
     _settings: ClassVar = {
         "n_epochs": 200, "lr": 0.01, "optimizer": "adam", "weight_decay": 5e-4, "schedule": "constant", "warmup": 0.0,
     }  # fmt: skip

@@ -119,6 +119,7 @@ class GRADE(GraphAdaptation):
         "conv": CONV,
         **GRAPH_RULES,
     }
+    _large: ClassVar = {"n_neighbors": 5}
     _settings: ClassVar = {
         "n_epochs": 200, "lr": 1e-3, "optimizer": "adam", "weight_decay": 1e-2, "schedule": "constant", "warmup": 0.0,
     }  # fmt: skip

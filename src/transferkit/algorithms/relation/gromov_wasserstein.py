@@ -121,6 +121,7 @@ class GromovWasserstein(PlanTransfer):
         "estimator": ESTIMATOR,
     }
     _ties: ClassVar = "none"
+    _large: ClassVar = {"approx": "anchors"}
 
     def __init__(
         self,

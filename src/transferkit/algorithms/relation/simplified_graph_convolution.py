@@ -97,6 +97,7 @@ class SimplifiedGraphConvolution(GraphTransfer):
         "estimator": ESTIMATOR,
         "random_state": RandomState(),
     }
+    _large: ClassVar = {}
 
     def __init__(
         self, n_hops: int = 2, n_components: int | None = None, estimator: Any = None, random_state: Any = None

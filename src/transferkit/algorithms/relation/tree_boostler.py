@@ -102,11 +102,12 @@ class TreeBoostler(MappedTransfer):
     Notes
     -----
     The relation of the source becomes that of the target, argument by argument. Trees are carried over one after the other,
-    while the target's gradients are boosted: at a node all legal matches of its new predicates are tried together, and
-    those that leave the least squared error of the gradients are kept for all later nodes and trees. A type of the source
-    is one type of the target throughout; predicates are matched one to one unless `share`. A predicate that nothing fits is
-    dropped. A test without literals gives way to its ``yes`` branch, at whose end of failed tests the ``no`` branch goes on.
-    Values of leaves are means of the target's gradients.
+    while the target's gradients are boosted: at a node all legal matches of its new predicates are tried together (best
+    first; of more than 5,000 those with the best prospects), and those that leave the least squared error of the gradients
+    are kept for all later nodes and trees. A type of the source is one type of the target throughout; predicates are matched
+    one to one unless `share`. A predicate that nothing fits is dropped; where two need the same counterpart, the one has it
+    with which the error is less, in whatever order they come. A test without literals gives way to its ``yes`` branch, at
+    whose end of failed tests the ``no`` branch goes on. Values of leaves are means of the target's gradients.
 
     A revision prunes from the leaves up (a test that all or no examples pass; one whose leaves both have a variance of
     0.0025 or more) and then lets every leaf that is not good grow again. Its trees are boosted anew, and stay if the
@@ -114,6 +115,12 @@ class TreeBoostler(MappedTransfer):
 
     Where no legal match splits the examples of a node, its literals are left out there and a later node decides; the
     authors' program matches at once. Nodes are visited depth first, theirs by error. A literal with a constant is dropped.
+
+    Values only (`n_revisions` 0), with the trees that the authors' logs print for the source, it reaches their areas on IMDB
+    (AUC-ROC, AUC-PR, log likelihood; published in brackets): from UW-CSE 1.000, 1.000, -0.070 (1.000, 1.000, -0.072), from
+    Cora 0.982, 0.888, -0.117 (0.982, 0.888, -0.115). With trees of its own from Cora it is 0.868, 0.092, -0.306: the first
+    test that is learned there, venue(C, A) and venue(C, B), has less squared error on the source (1,679) than theirs
+    (1,844), which their search does not see, but its counterpart on IMDB is only a part of the rule. A revision mends it.
 
     References
     ----------

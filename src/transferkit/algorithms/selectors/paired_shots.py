@@ -144,13 +144,14 @@ class PairedShots(BaseEstimator):
         float
             Above 0 if the candidate wins clearly enough; 0 for the anchor.
         """
-        return self._judge(candidate, source, target)[0]
+        return self.judge(candidate, source, target)[0]
 
     def explain(self, candidate: Any, source: Domain, target: Domain) -> list[dict[str, Any]]:
         """The check behind `score`, with ``check``, ``value``, ``threshold``, ``passed`` and a sentence in ``says``."""
-        return self._judge(candidate, source, target)[1]
+        return self.judge(candidate, source, target)[1]
 
-    def _judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
+    def judge(self, candidate: Any, source: Domain, target: Domain) -> tuple[float, list[dict[str, Any]]]:
+        """`score` and `explain` at once: the refits are the costly part. A candidate that is not fitted will do."""
         check_params(self, method="score")
         check_domains(self, source, target)
         if self.groups is not None and len(self.groups) != source.n_samples:

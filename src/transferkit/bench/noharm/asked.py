@@ -16,7 +16,7 @@ from ...core.files import atomic_write
 from ...core.protocols import Array, Domain
 from ...ops.paired_test import log_evidence
 from ...pipeline.guard.disputed import FEW_LABELS, level_of
-from ...pipeline.select import plain_model
+from ...pipeline.plain_models import plain_model
 from ...pipeline.threads import one_thread
 from .record import Record, read_record
 

@@ -18,7 +18,7 @@ from ...core.protocols import Array, Domain
 from ...ops.paired_test import sign_test
 from ...pipeline.guard.expected import expectation_features
 from ...pipeline.guard.measure import Ballots, look, measure
-from ...pipeline.select import plain_model
+from ...pipeline.plain_models import plain_model
 from ...pipeline.threads import one_thread
 from .answers import Answers
 from .record import Record, read_record

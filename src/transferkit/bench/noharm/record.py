@@ -19,8 +19,9 @@ from ...core.files import atomic_write, make_folder
 from ...core.protocols import Array, Domain
 from ...ops.candidates import class_probabilities
 from ...pipeline.define import TransferTask
+from ...pipeline.plain_models import plain_model, select_estimator
 from ...pipeline.prepare import Prepared
-from ...pipeline.select import candidates_for, plain_model, select_estimator
+from ...pipeline.select import candidates_for
 from ...pipeline.threads import one_thread
 from .tasks import Task
 

@@ -19,8 +19,9 @@ from ...core.protocols import Domain
 from ...ops.held_out import held_out_predictions
 from ...ops.label_free import candidate_features
 from ...pipeline.define import TransferTask
+from ...pipeline.plain_models import select_estimator
 from ...pipeline.prepare import Prepared
-from ...pipeline.select import candidates_for, select_estimator
+from ...pipeline.select import candidates_for
 from ...pipeline.threads import one_thread
 from .answers import Answers
 from .record import SEED, Record, read_record

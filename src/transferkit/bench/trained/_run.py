@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from ... import __version__
+from ... import __version__, catalogue
 from ...core.errors import ParamError
 from ...core.files import atomic_write, make_folder
 from ._cell import SCORES, run_cell
@@ -46,7 +47,20 @@ class _Cell:
         if not path.is_file():
             return None
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        # A record from before these were noted has none.
+        return found if found.get("defaults", {}).items() <= _defaults(self.settings).items() else None
+
+
+def _defaults(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The defaults of the method and its training, where the settings say nothing: with others a cell is another one."""
+    from ...engine.training import Training
+
+    return {
+        f"{cls.__name__}.{name}": repr(parameter.default)
+        for cls, said in ((catalogue.load(settings["method"]), "params"), (Training, "training"))
+        for name, parameter in signature(cls).parameters.items()
+        if name not in settings[said]
+    }
 
 
 def default_folder(name: str) -> Path:
@@ -187,7 +201,13 @@ def _run_one(load: Callable[[str], Any], cell: _Cell, folder: Path) -> None:
 
     with threadpool_limits(1):  # several cells at a time are the better use of several cores
         record = run_cell(cell.settings, load(cell.task), cell.seed)
-    whole = {"label": cell.row.label, "seed": cell.seed, **cell.settings, **record}
+    whole = {
+        "label": cell.row.label,
+        "seed": cell.seed,
+        **cell.settings,
+        **record,
+        "defaults": _defaults(cell.settings),
+    }
     atomic_write(cell.path(folder), json.dumps(whole, indent=1))
 
 

@@ -15,11 +15,11 @@ from ...core.protocols import Array
 from ...core.relational import Predicate
 from .boosting import boost, log_odds
 from .coverage import Grounder
-from .mapping import Search, legal_maps, promote
+from .mapping import Search, best_map, promote
 from .refinement import Mode
 from .revision import count_tests, expand_tree, prune_tree
 from .scores import conditional_log_likelihood
-from .trees import Growth, refit_tree, squared_errors
+from .trees import Growth, least_errors, refit_tree, squared_errors
 
 __all__ = ["Boosting", "Carrier", "carry_model"]
 
@@ -90,19 +90,17 @@ class Carrier:
         One example on either side is enough: only names are searched, not a structure. Where no legal match splits the
         examples here, nothing is settled, and a later node decides.
         """
-        new = sorted({literal.predicate for literal in test} - self.map.matches.keys())
+        carried = [one.predicate for one in test if len(one.variables) == len(one.args)]
+        new = [name for name in dict.fromkeys(carried) if name not in self.map.matches]
         if self.search is None or not new or not len(examples):
             return
-        maps = list(legal_maps(self.map, new, self.source, self.target, self.search))
-        if len(maps) == 1 and not maps[0].test(test):
-            self.map = maps[0]  # nothing fits any of them, here or later
-            return
-        tests = [found.test(test) for found in maps]
-        passed = np.array([self.grounder.covered(path + t)[examples] for t in tests]).reshape(len(maps), -1)
-        errors = squared_errors(passed, gradients[examples], np.ones(len(examples)))
-        best = int(np.argmin(np.round(errors, 9)))
-        if np.isfinite(errors[best]):
-            self.map = maps[best]
+
+        def judge(maps: Sequence[PredicateMap]) -> tuple[Array, Array]:
+            passed = np.array([self.grounder.covered(path + found.test(test))[examples] for found in maps])
+            g = gradients[examples]
+            return squared_errors(passed, g, np.ones(len(examples))), least_errors(passed, g)
+
+        self.map = best_map(self.map, new, self.source, self.target, self.search, judge) or self.map
 
 
 @dataclass(frozen=True)

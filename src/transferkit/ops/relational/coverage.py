@@ -139,12 +139,32 @@ class Grounder:
         index, groups = self._look_up(bindings, last)  # each fact that fits is one binding of what is new in it
         return np.bincount(bindings.example, weights=index.counts[groups], minlength=self.n).astype(np.int64)
 
+    def witness(self, example: int, conjunction: Conjunction) -> dict[int, str] | None:
+        """Constants for all variables that show that a conjunction covers an example; None where it does not."""
+        types = variable_types(self.facts, self.head, conjunction)
+        found = self._first(self._start(np.array([example])), conjunction)
+        if found is None:
+            return None
+        return {v: str(self.facts.constants[types[v]][codes[0]]) for v, codes in found.columns.items()}
+
     def values(self, node: Node, path: Conjunction = ()) -> Array:
         """Array of shape (n,): the value of the leaf that each example comes to; `path` is what holds above the tree."""
         if node.yes is None or node.no is None:
             return np.full(self.n, node.value)
         passed = self.covered(path + node.test)
         return np.where(passed, self.values(node.yes, path + node.test), self.values(node.no, path))
+
+    def _first(self, bindings: _Bindings, conjunction: Conjunction) -> _Bindings | None:
+        """The first binding that can be extended to the whole conjunction: depth first, a block of bindings at a time."""
+        block = 1000
+        for start in range(0, len(bindings.example), block):
+            if not conjunction:
+                return bindings.between(0, 1)
+            joined = self._join(bindings.between(start, start + block), conjunction[0], None)
+            found = self._first(joined, conjunction[1:])
+            if found is not None:
+                return found
+        return None
 
     def _covered(self, conjunction: Conjunction) -> Array:
         variable_types(self.facts, self.head, conjunction)

@@ -19,6 +19,7 @@ from ...core.protocols import Array, Domain
 from ...core.relational import Predicate, RelationalRows
 from .boosting import log_odds
 from .coverage import Grounder
+from .explanation import explain_atom
 from .refinement import Mode, default_modes, parse_modes
 from .trees import Growth
 
@@ -174,8 +175,12 @@ class RelationalTransfer(ClassifierMixin, BaseEstimator, ABC):
         -------
         log_odds : array of shape (n_samples,)
         """
+        self._check_rows(X, "predict")
+        return log_odds(Grounder(X, self.max_groundings), self.trees_, self.prior)
+
+    def _check_rows(self, X: RelationalRows, method: str) -> None:
         check_is_fitted(self)
-        here = f"{type(self).__name__}.predict"
+        here = f"{type(self).__name__}.{method}"
         if not isinstance(X, RelationalRows):
             raise DomainError(f"{here}: X must be RelationalRows: atoms over facts. Got {type(X).__name__}.")
         if X.predicate != self.predicate_:
@@ -183,7 +188,6 @@ class RelationalTransfer(ClassifierMixin, BaseEstimator, ABC):
         for name, predicate in self.schema_.items():
             if X.facts.schema.get(name) != predicate:
                 raise DomainError(f"{here}: the facts of X must have {predicate}. Got {X.facts.schema.get(name)}.")
-        return log_odds(Grounder(X, self.max_groundings), self.trees_, self.prior)
 
     def predict_proba(self, X: RelationalRows) -> Array:
         """Probabilities of false and true, of shape (n_samples, 2).
@@ -213,6 +217,26 @@ class RelationalTransfer(ClassifierMixin, BaseEstimator, ABC):
         y : bool array of shape (n_samples,)
         """
         return self.decision_function(X) > 0
+
+    def explain(self, X: RelationalRows) -> list[str]:
+        """Why each atom is predicted as it is: the log-odds in parts, with the facts that each part rests on.
+
+        A part says what holds and what does not, with the atom's own constants; ``[C = ...]`` is one constant for which
+        it holds, of maybe many; ``not (p(C'))`` says that there is none. All parts add up to the log-odds.
+
+        Parameters
+        ----------
+        X : RelationalRows of length n_samples
+            Atoms of the target's predicate, as for `predict`.
+
+        Returns
+        -------
+        texts : list of str
+            One for each atom.
+        """
+        self._check_rows(X, "explain")
+        grounder = Grounder(X, self.max_groundings)
+        return [explain_atom(grounder, k, X.predicate.name, self.trees_, self.prior) for k in range(len(X))]
 
     @property
     def rules_(self) -> list[list[str]]:

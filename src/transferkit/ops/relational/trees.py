@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +15,16 @@ from ...core.protocols import Array
 from .coverage import Grounder, variable_types
 from .refinement import Mode, refinements
 
-__all__ = ["Growth", "Split", "best_split", "grow_tree", "leaf_of", "refit_tree", "squared_errors"]
+__all__ = [
+    "Growth",
+    "Split",
+    "best_split",
+    "grow_tree",
+    "leaf_of",
+    "least_errors",
+    "refit_tree",
+    "squared_errors",
+]
 
 Conjunction = tuple[Literal, ...]
 
@@ -88,6 +98,35 @@ def squared_errors(passed: Array, gradients: Array, weights: Array, min_yes: flo
     return np.where(enough, (weights * gradients**2).sum() - explained, np.inf)
 
 
+def least_errors(passed: Array, gradients: Array) -> Array:
+    """The least squared error of any split of which `passed` or a part of it is the one side; inf where none passes.
+
+    Of all parts of one size, those with the largest or the least sum explain most: the error is convex in it.
+
+    Parameters
+    ----------
+    passed : bool array of shape (n_tests, n)
+        Which examples pass each test.
+    gradients : array of shape (n,)
+        What is to be fitted.
+
+    Returns
+    -------
+    errors : array of shape (n_tests,)
+        A bound from below for each test and all its extensions by further literals.
+    """
+    order = np.argsort(gradients, kind="stable")
+    g, n, total = gradients[order], len(gradients), gradients.sum()
+    explained = np.full(len(passed), -np.inf)
+    for k, mask in enumerate(passed[:, order]):
+        inside = g[mask]
+        size = np.arange(1, min(len(inside), n - 1) + 1)  # one example at least is on the other side
+        for values in (inside, inside[::-1]):
+            some = np.cumsum(values)[: len(size)]
+            explained[k] = np.max(some**2 / size + (total - some) ** 2 / (n - size), initial=explained[k])
+    return (gradients**2).sum() - explained
+
+
 def best_split(
     grounder: Grounder, path: Conjunction, examples: Array, gradients: Array, weights: Array,
     modes: Sequence[Mode], growth: Growth,
@@ -95,8 +134,8 @@ def best_split(
     """The test that leaves the least squared error below a path; None where none leaves less than no test.
 
     All single literals are tried; the best `growth.beam` of them, and the best `growth.beam` of those that bring new
-    variables, are extended by one more literal, and so on up to `growth.node_size`. Of equal tests the shorter one, then
-    the first wins.
+    variables, are extended by one more literal, and so on up to `growth.node_size`. Of equal tests the shorter one wins, then
+    the one with the fewest variables that stand only once, then with the fewest new variables, then the first.
 
     Parameters
     ----------
@@ -122,7 +161,9 @@ def best_split(
             break
         passed = np.array([grounder.covered(path + test)[examples] for test in tests])
         errors = squared_errors(passed, gradients, weights, growth.min_leaf, growth.min_share * weights.sum())
-        k = int(np.argmin(np.round(errors, 9)))
+        rounded = np.round(errors, 9)
+        equal = np.flatnonzero(rounded == rounded.min())
+        k = min(equal, key=lambda i: _loose_variables(path + tests[i], len(grounder.head)))
         if errors[k] < least:
             best, least = Split(tests[k], float(errors[k]), passed[k]), float(errors[k]) - 1e-9
         if size + 1 < growth.node_size:
@@ -138,6 +179,12 @@ def _total(gradients: Array, weights: Array) -> float:
     """Weighted squared error about the mean."""
     mean = np.average(gradients, weights=weights)
     return float((weights * (gradients - mean) ** 2).sum())
+
+
+def _loose_variables(conjunction: Conjunction, arity: int) -> tuple[int, int]:
+    """Variables beyond the atom's own: how many stand only once, and how many there are."""
+    counts = Counter(v for literal in conjunction for v in literal.variables if v >= arity)
+    return sum(count == 1 for count in counts.values()), len(counts)
 
 
 def _brings_variables(grounder: Grounder, path: Conjunction, test: Conjunction) -> bool:

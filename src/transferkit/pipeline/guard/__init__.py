@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import catalogue
 from ...core.errors import ParamError
 from ..define import TransferTask
 from ..graph_methods import graph_proposal
 from ..prepare import Prepared
+from ..select import named_alone, tested_by_labels
 from ..spaces import proposal_of
 from ..train import Trained
 from .choice import Choice
@@ -26,11 +26,9 @@ from .selector import by_labels, by_selector
 from .single import as_single
 
 __all__ = [
-    "Choice", "as_single", "check_assumption", "check_labels", "choose", "label_sheet", "merge_labels", "settle",
-    "write_labels",
+    "Choice", "as_single", "check_assumption", "check_labels", "check_tuning", "choose", "label_sheet", "merge_labels",
+    "settle", "write_labels",
 ]  # fmt: skip
-
-PROPOSAL = "pooled-2"  # what a few labels test, where nothing else was named
 
 
 def check_assumption(task: TransferTask, prepared: Prepared) -> None:
@@ -58,6 +56,27 @@ def check_assumption(task: TransferTask, prepared: Prepared) -> None:
     task.shares_of(np.asarray(prepared.classes))
 
 
+def check_tuning(task: TransferTask, prepared: Prepared) -> None:
+    """Refuse, before anything is fitted, to tune what has no honest objective.
+
+    Raises
+    ------
+    ParamError
+        If the proposal is to be tuned without known target labels, or where source and target do not share their columns.
+    """
+    if not task.tune_proposal:
+        return
+    if prepared.edges is not None or prepared.source_names is not None:
+        raise ParamError(
+            f"run: tune_proposal must be left out between graphs, or columns that differ. Got {task.tune_proposal!r}."
+        )
+    if not prepared.target.mask.any():
+        raise ParamError(
+            "run: tune_proposal must go with a few known target labels (--target-labels few): nothing else tells settings apart."
+            f" Got {task.tune_proposal!r} and no known label."
+        )
+
+
 def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task: TransferTask) -> Choice:
     """The winner among the fitted candidates; source-only stays unless the evidence is against it.
 
@@ -69,12 +88,10 @@ def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task
         return by_graph(trained, anchor, prepared, task.seed, graph_proposal(task))
     if prepared.source_names is not None:
         return by_relation(trained, anchor, prepared, task.seed, proposal_of(prepared, task))
-    one = task.methods is not None and len(task.methods) == 1
-    named = f"{catalogue.card_of(task.methods[0]).name}-1" if one and task.methods else None
     if prepared.target.mask.any():
-        return by_labels(trained, anchor, prepared, task.seed, named or PROPOSAL)
+        return by_labels(trained, anchor, prepared, task.seed, tested_by_labels(task))
     if prepared.kind == "regression":
         return by_selector(trained, anchor, prepared, task.seed)
     return by_evidence(
-        trained, anchor, prepared, task.seed, task.mode, task.shares_of(np.asarray(prepared.classes)), named
+        trained, anchor, prepared, task.seed, task.mode, task.shares_of(np.asarray(prepared.classes)), named_alone(task)
     )

@@ -85,8 +85,8 @@ def reason_of(checks: Sequence[dict[str, Any]], state: str) -> str:
         return "what was to be tested against it could not be fitted"
     if state == "keep":
         deciding = [c for c in checks if not c["passed"]]
-    else:  # that there is a shift, and no collapse, is needed but speaks for nothing
-        deciding = [c for c in checks if c["passed"] and c["check"] not in ("shift", "spread")]
+    else:  # that there is a shift, and no collapse, is needed but speaks for nothing; nor does how numbers were tuned
+        deciding = [c for c in checks if c["passed"] and c["check"] not in ("shift", "spread", "tuning")]
     first = (deciding or list(checks))[0]
     says = first["says"].rstrip(".")
     says = says[:1].lower() + says[1:]

@@ -129,8 +129,8 @@ def decide(evidence: Evidence, mode: Mode = "nothing", limits: Limits = LIMITS) 
 
 
 def _two_classes() -> dict[str, Any]:
-    """Why such evidence is not enough between two classes: of 129 real tasks it found a quarter of the gain, and harmed two."""
-    says = "Between two classes such evidence is wrong too often: in 2 of the 25 real cases in which it spoke for adapting."
+    """Why such evidence is not enough between two classes: what it would have done to real tasks, see `bench noharm`."""
+    says = "Between two classes such evidence is wrong too often to be followed; labels of a few rows in dispute settle it."
     return finding("two classes", None, None, False, says)
 
 

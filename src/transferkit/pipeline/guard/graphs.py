@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.special import entr
 from sklearn.utils import check_random_state
 
 from ...core.errors import TransferError
@@ -23,6 +24,7 @@ from .disputed import FEW_LABELS, disputed_facts, level_of
 __all__ = ["by_graph"]
 
 LEVEL, N_SPLITS = 0.05, 3
+COLLAPSED = 0.5  # of the entropy of source-only's class shares: less is a collapse
 RULE = (
     "On graphs a method replaces the source's network only where known target labels, which it was not given, say so: it must be"
     f" right on more of them (sign test, p at most {LEVEL:g}; between two classes within each)."
@@ -53,8 +55,29 @@ def by_graph(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, se
         classes = np.unique(np.asarray(prepared.source.y))
         before, after = (class_probabilities(t.model, prepared.target.X, classes) for t in (anchor, named))
         more["disputed"] = disputed_facts(before, after, classes, prepared, seed, level_of(mode))
-    check = _tested(anchor, named, prepared, seed) if known else finding("labels", None, None, False, f"{NO_EVIDENCE}.")
-    return _choice(anchor, named, [check], mode, **more)
+        named_labels = [np.eye(len(classes), dtype=int)[p.argmax(axis=1)] for p in (before, after)]
+    else:
+        named_labels = [np.asarray(t.model.predict(prepared.target.X)) for t in (anchor, named)]
+    checks = [
+        _tested(anchor, named, prepared, seed) if known else finding("labels", None, None, False, f"{NO_EVIDENCE}.")
+    ]
+    if not checks[0]["passed"]:  # known labels that speak for it say more than how many classes it names
+        spread = _spread(*named_labels)
+        checks = [*checks, spread] if spread["passed"] else [spread, *checks]
+    return _choice(anchor, named, checks, mode, **more)
+
+
+def _spread(before: Array, after: Array) -> dict[str, Any]:
+    """Whether the proposal has collapsed, from tables of 0 and 1 of the labels that each of the two gives the nodes."""
+    own, other = (float(entr(labels.sum(axis=0) / max(labels.sum(), 1)).sum()) for labels in (before, after))
+    value = other / own if own > 0 else 1.0
+    passed = value >= COLLAPSED
+    says = (
+        "The proposal names about as many classes as source-only."
+        if passed
+        else f"The proposal has collapsed: the classes that it names have {value:.0%} of the entropy of source-only's."
+    )
+    return finding("spread", value, COLLAPSED, passed, says)
 
 
 def _tested(anchor: Trained, named: Trained, prepared: Prepared, seed: int) -> dict[str, Any]:
@@ -112,5 +135,6 @@ def _losses(t: Trained, prepared: Prepared, seed: int) -> Array:
 def _choice(anchor: Trained, proposal: Trained, checks: list[dict[str, Any]], mode: str, **more: Any) -> Choice:
     adapted = proposal is not anchor and all(c["passed"] for c in checks)
     guard = facts_of_choice("known_labels", RULE, anchor, proposal, adapted, checks, mode=mode, **more)
-    evidence = {proposal.candidate.id: float(checks[0]["value"] or 0.0), anchor.candidate.id: 0.0}
+    lead = next((c["value"] for c in checks if c["check"] == "lead"), 0.0)
+    evidence = {proposal.candidate.id: float(lead or 0.0), anchor.candidate.id: 0.0}
     return Choice(proposal if adapted else anchor, proposal, evidence, guard)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.csv_text import csv_text, unguarded
 from ...core.errors import DataError
 from ...ops.candidates import class_probabilities, finding
 from ...ops.paired_test import gain_interval, verdict
@@ -28,21 +29,13 @@ def label_sheet(guard: Mapping[str, Any]) -> str | None:
     asked = (guard.get("disputed") or {}).get("label_next") or []
     if not asked:
         return None
-    text = io.StringIO()
     columns = ["row", *(["name"] if "name" in asked[0] else []), "source_only", "proposal", "label"]
-    table = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    table.writeheader()
-    for row in asked:
-        table.writerow({**row, "label": ""})
-    return text.getvalue()
+    return csv_text([columns, *([{**row, "label": ""}.get(c) for c in columns] for row in asked)])
 
 
 def write_labels(labels: Mapping[int, str]) -> str:
     """`labels.csv`: all labels that were given so far."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerows([("row", "label"), *sorted(labels.items())])
-    return text.getvalue()
+    return csv_text([("row", "label"), *sorted(labels.items())])
 
 
 def merge_labels(paths: list[Path], n_rows: int) -> dict[int, str]:
@@ -64,7 +57,7 @@ def merge_labels(paths: list[Path], n_rows: int) -> dict[int, str]:
             got = ", ".join(map(str, rows[0])) if rows else "no row"
             raise DataError(f"{path}: labels must have the columns row and label, and a row or more. Got {got}.")
         for k, row in enumerate(rows, start=2):
-            label = (row["label"] or "").strip()
+            label = unguarded((row["label"] or "").strip())
             if not label:
                 continue
             try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ... import catalogue
 from ...ops.candidates import class_probabilities
+from ..label_search import says_of
 from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice, facts_of_choice
@@ -26,8 +28,11 @@ def by_selector(trained: Sequence[Trained], anchor: Trained, prepared: Prepared,
     fitted = [t for t in trained if t.model is not None and t is not anchor]
     selector = catalogue.load(REGRESSION)(anchor=anchor.model, candidates=[t.model for t in fitted], random_state=seed)
     evidence = {t.candidate.id: float(selector.score(t.model, prepared.source, prepared.target)) for t in fitted}
-    ranked = sorted(fitted, key=lambda t: -evidence[t.candidate.id])
-    return _judge(REGRESSION, selector, ranked[:1], anchor, prepared, evidence)
+    if not fitted:
+        return _chosen(REGRESSION, anchor, anchor, False, [], {})
+    best = max(fitted, key=lambda t: evidence[t.candidate.id])
+    checks = selector.explain(best.model, prepared.source, prepared.target)
+    return _chosen(REGRESSION, best, anchor, evidence[best.candidate.id] > 0, checks, evidence)
 
 
 def by_labels(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, seed: int, proposal: str) -> Choice:
@@ -42,31 +47,30 @@ def by_labels(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, s
     selector = catalogue.load(WITH_LABELS)(
         anchor=anchor.model, groups=prepared.groups, per_class=not is_numbers and len(classes) == 2, random_state=seed
     )
-    named = [t for t in trained if t.model is not None and t is not anchor and t.candidate.id == proposal]
-    evidence = {t.candidate.id: float(selector.score(t.model, prepared.source, prepared.target)) for t in named}
-    if not named or is_numbers:
-        return _judge(WITH_LABELS, selector, named, anchor, prepared, evidence)
-    before, after = (class_probabilities(t.model, prepared.target.X, classes) for t in (anchor, named[0]))
+    one = next((t for t in trained if t.model is not None and t is not anchor and t.candidate.id == proposal), None)
+    if one is None:
+        return _chosen(WITH_LABELS, anchor, anchor, False, [], {})
+    score, checks = selector.judge(_as_refitted(one, seed), prepared.source, prepared.target)
+    checks = [*checks, *([] if one.tuning is None else [says_of(one.tuning)])]
+    evidence, passed = {proposal: score}, score > 0
+    if is_numbers:
+        return _chosen(WITH_LABELS, one, anchor, passed, checks, evidence)
+    before, after = (class_probabilities(t.model, prepared.target.X, classes) for t in (anchor, one))
     disputed = disputed_facts(before, after, classes, prepared, seed, level_of(FEW_LABELS))
-    checks, passed = selector.explain(named[0].model, prepared.source, prepared.target), evidence[proposal] > 0
     asks = not passed and disputed["n"] > 0 and (len(classes) == 2 or (checks[0]["value"] or 0) > 0)
     state = "adapt" if passed else "ambiguous" if asks else "keep"
     more = {"state": state, "disputed": disputed, "readings": readings_of(disputed["n"], ASTRAY) if asks else []}
-    return _chosen(WITH_LABELS, named[0], anchor, passed, checks, evidence, **more)
+    return _chosen(WITH_LABELS, one, anchor, passed, checks, evidence, **more)
 
 
-def _judge(
-    name: str,
-    selector: Any,
-    proposed: Sequence[Trained],
-    anchor: Trained,
-    prepared: Prepared,
-    evidence: dict[str, float],
-) -> Choice:
-    proposal = proposed[0] if proposed else anchor
-    checks = selector.explain(proposal.model, prepared.source, prepared.target) if proposed else []
-    adapted = bool(proposed) and evidence[proposal.candidate.id] > 0
-    return _chosen(name, proposal, anchor, adapted, checks, evidence)
+def _as_refitted(t: Trained, seed: int) -> Any:
+    """What a fold fits: where numbers were tuned, the search too, so that no label tests what it has helped to choose.
+
+    It tries as many settings as there was time for in the fit with all labels, so the outcome does not depend on time.
+    """
+    if t.tuning is None:
+        return t.model
+    return replace(t.candidate, trials=t.tuning["tried"], seconds=None).build(seed)
 
 
 def _chosen(
