@@ -58,7 +58,7 @@ from transferkit import (
 )
 from transferkit.core.files import atomic_write
 from transferkit.data import named
-from transferkit.ops.retrieval import mean_average_precision, similarities
+from transferkit.ops.metrics.retrieval import mean_average_precision, similarities
 from transferkit.ops.zero_shot import zero_shot_scores
 
 OUT = Path(__file__).parent / "results" / "cross_modal.json"
@@ -172,7 +172,7 @@ def distillation() -> dict[str, Any]:
 def photos() -> tuple[Array, Array]:
     """Features and names of the PACS photos."""
     from transferkit.engine.backbones import load_backbone
-    from transferkit.engine.features import extract
+    from transferkit.engine.features.extraction import extract
 
     file = Path(os.environ["TRANSFERKIT_DATA"]) / WEIGHTS
     backbone = load_backbone(f"file:{file}?arch=timm:mobilenetv2_100&pad_type=same&mean=0.5&std=0.5")
@@ -184,7 +184,7 @@ def photos() -> tuple[Array, Array]:
 
 def described(names: list[str]) -> dict[str, Array]:
     """Names of classes as vectors of norm 1."""
-    from transferkit.engine.text_vectors import embed_texts
+    from transferkit.engine.features.text_vectors import embed_texts
 
     vectors = embed_texts("benchmark", "sentence:all-MiniLM-L6-v2", [f"a photo of a {n}" for n in names])
     return dict(zip(names, vectors))

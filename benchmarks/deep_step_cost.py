@@ -38,7 +38,7 @@ from transferkit import Domain, Training, catalogue
 from transferkit.core.files import atomic_write
 from transferkit.core.protocols import Array
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.loop import Loop
+from transferkit.engine.training.loop import Loop
 from transferkit.ops.nn.discriminator import Discriminator
 from transferkit.ops.nn.grad_reverse import grad_reverse
 from transferkit.ops.nn.multilinear import MultilinearMap

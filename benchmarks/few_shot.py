@@ -31,7 +31,7 @@ from transferkit import Domain, catalogue
 from transferkit.core.files import atomic_write
 from transferkit.data import named
 from transferkit.data.images import ImageSamples
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 RESULTS = Path(__file__).parent / "results" / "few_shot.json"
 N_TEST = 600

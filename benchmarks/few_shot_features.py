@@ -29,10 +29,10 @@ from transferkit import PTMAP, R2D2, TIM, PrototypicalNetworks
 from transferkit.bench.noharm.domains import MOBILENET
 from transferkit.core.files import atomic_write
 from transferkit.data import named
+from transferkit.engine.answers.labels import Labels
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.encoder import BackboneEncoder
-from transferkit.engine.labels import Labels
-from transferkit.engine.network import Network
+from transferkit.engine.features.encoder import BackboneEncoder
+from transferkit.engine.networks.network import Network
 from transferkit.ops.nn.heads import Head
 
 OUT = Path(__file__).parent / "results" / "few_shot_features.json"

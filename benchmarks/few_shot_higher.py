@@ -17,10 +17,10 @@ import torch
 
 from transferkit import Domain
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.episodes import Episodes, Shape
-from transferkit.engine.inner_loop import GradientLearner
-from transferkit.engine.meta_tasks import check_domains, read_tasks
-from transferkit.engine.network import Network
+from transferkit.engine.meta.episodes import Episodes, Shape
+from transferkit.engine.meta.inner_loop import GradientLearner
+from transferkit.engine.meta.tasks import check_domains, read_tasks
+from transferkit.engine.networks.network import Network
 from transferkit.ops.nn.edits import apply_edit
 from transferkit.ops.nn.heads import Head
 

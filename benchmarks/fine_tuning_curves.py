@@ -26,7 +26,7 @@ from transferkit import catalogue
 from transferkit.core.files import atomic_write
 from transferkit.data import named
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(os.environ.get("TRANSFERKIT_DATA", "../shared/data"))

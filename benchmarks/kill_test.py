@@ -30,7 +30,7 @@ torch.set_num_threads(1)
 from safetensors.torch import save_file
 from torch import nn
 from transferkit import FineTuning
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 torch.manual_seed(0)
 net = nn.Sequential(

@@ -81,7 +81,7 @@ def fitted(case: str, params: dict[str, Any], data: tuple[Any, ...]) -> Any:
 
 def left(weight: Any, Xs: Any, Xt: Any, gamma: float) -> float:
     """Share of the squared discrepancy of the kernel means that the weights leave."""
-    from transferkit.ops.kernels import rbf
+    from transferkit.ops.kernels.gaussian import rbf
 
     K, k = rbf(Xs, Xs, gamma), rbf(Xs, Xt, gamma).mean(axis=1)
     target = rbf(Xt, Xt, gamma).mean()

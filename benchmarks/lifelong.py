@@ -104,7 +104,7 @@ def pacs(seed: int) -> Stream:
     """Photos, art, cartoons, sketches: the same seven classes, features of a frozen MobileNetV2 with ImageNet weights."""
     from transferkit.bench.noharm.domains import MOBILENET
     from transferkit.data import named
-    from transferkit.engine.encoder import BackboneEncoder
+    from transferkit.engine.features.encoder import BackboneEncoder
 
     found, tasks = named.load("pacs"), []
     for name in ("photo", "art", "cartoon", "sketch"):
@@ -138,7 +138,7 @@ STREAMS: dict[str, tuple[Callable[[int], Stream], bool, int]] = {
 def build(method: str, seed: int, *, separate: bool, n_epochs: int, settings: dict[str, Any]) -> Any:
     """A method with the settings of this benchmark."""
     from transferkit import catalogue
-    from transferkit.engine.training import Training
+    from transferkit.engine.training.settings import Training
 
     cls = catalogue.load(method.split()[0])
     if method in SHALLOW:

@@ -25,8 +25,8 @@ from sklearn.metrics import mean_absolute_error, roc_auc_score
 from transferkit import MTAN, PLE, CrossStitch, Domain, HardSharing, MMoE, SingleTask, TaskAdapters, Training
 from transferkit.core.files import atomic_write
 from transferkit.data import named
+from transferkit.ops.metrics.task_gains import delta_m, task_gains
 from transferkit.ops.nn.balancing import BALANCERS, GradientBalancer
-from transferkit.ops.task_gains import delta_m, task_gains
 
 RESULT = Path(__file__).parent / "results" / "multi_task.json"
 ARCHITECTURES = {"mmoe": MMoE, "ple": PLE, "cross_stitch": CrossStitch, "mtan": MTAN, "task_adapters": TaskAdapters}

@@ -43,8 +43,8 @@ from transferkit.bench.noharm.rules import gains
 from transferkit.bench.noharm.summary import line
 from transferkit.bench.noharm.tasks import tasks
 from transferkit.core.protocols import Array, Domain
-from transferkit.ops.held_out import held_out_predictions
-from transferkit.ops.label_free import candidate_features
+from transferkit.ops.evidence.held_out import held_out_predictions
+from transferkit.ops.evidence.label_free import candidate_features
 from transferkit.pipeline.threads import one_thread
 
 RESULT = Path(__file__).parent / "results" / "noharm_skada.json"

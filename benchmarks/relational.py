@@ -109,7 +109,7 @@ def modes(name: str) -> list[str]:
 def vectors() -> dict[str, Any]:
     """MiniLM's vector of every word of every name."""
     from transferkit.engine.backbones import load_backbone
-    from transferkit.engine.features import extract
+    from transferkit.engine.features.extraction import extract
 
     names = sorted({n for one in SETS.values() for n in one.SCHEMA})
     words = sorted({word for name in names for word in split_name(name, WORDS)})

@@ -31,7 +31,7 @@ from transferkit import CORAL, JDA, KMM, TCA, ClassRegularisedOT, Domain, ExactO
 from transferkit.core.errors import DataError
 from transferkit.core.protocols import Array
 from transferkit.data import named
-from transferkit.ops.kernels import squared_distances
+from transferkit.ops.kernels.gaussian import squared_distances
 
 RESULT = Path(__file__).parent / "results" / "speed_vs_skada.json"
 COMPONENTS = 20

@@ -26,15 +26,15 @@ from torch.nn import functional
 from transferkit import FeatureExtraction
 from transferkit.core.files import atomic_write
 from transferkit.data import named
+from transferkit.engine.answers.labels import find_labels
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.features import extract
-from transferkit.engine.freezing import make_plan
-from transferkit.engine.labels import find_labels
-from transferkit.engine.loop import Loop
-from transferkit.engine.network import Network
-from transferkit.engine.rows import Rows
-from transferkit.engine.supervised import Supervised
-from transferkit.engine.training import Training
+from transferkit.engine.features.extraction import extract
+from transferkit.engine.fine_tuning.supervised import Supervised
+from transferkit.engine.inputs.rows import Rows
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.freezing import make_plan
+from transferkit.engine.training.loop import Loop
+from transferkit.engine.training.settings import Training
 from transferkit.ops.nn.heads import Head
 
 RESULT = Path(__file__).parent / "results" / "training_speed.json"

@@ -37,7 +37,7 @@ from transferkit.core.protocols import Array
 from transferkit.data import named
 from transferkit.data.images import ImageSamples
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.features import extract
+from transferkit.engine.features.extraction import extract
 
 RESULT = Path(__file__).parent / "results" / "transferability.json"
 ROWS, SEEDS, SIZES = 400, (0, 1, 2), (64, 112, 160)

@@ -23,7 +23,7 @@ import transferkit
 from common_checks import CLASS_CHECKS, Subject, assert_same, state_of
 from transferkit import DeepSourceOnly, Domain, DomainError, TransferError
 from transferkit.catalogue import Card
-from transferkit.engine.loop import Loop
+from transferkit.engine.training.loop import Loop
 
 SEEDS = range(3)
 HARM = 0.05

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from transferkit.engine.adaptation import ADAPTATION_RULES, TRADE_OFF, NetworkAdaptation
+from transferkit.engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, NetworkAdaptation
+from transferkit.engine.adaptation.several_sources import SourceLosses, source_streams
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.several_sources import SourceLosses, source_streams
 from transferkit.ops.nn.mmd import mk_mmd
 
 

@@ -13,8 +13,8 @@ GOOD: dict[str, type] = {}
 if importlib.util.find_spec("torch"):  # the good one is a network, so that all checks can be asked
     from transferkit import Domain
     from transferkit.core.graphs import as_adjacency
-    from transferkit.engine.graph_adaptation import CONV, GRAPH_RULES, GraphAdaptation
-    from transferkit.engine.graph_objective import GraphAlignment, GraphObjective
+    from transferkit.engine.graphs.estimator import CONV, GRAPH_RULES, GraphAdaptation
+    from transferkit.engine.graphs.objective import GraphAlignment, GraphObjective
 
     class GoodGraphs(GraphAdaptation):
         """Train on the source's nodes alone.

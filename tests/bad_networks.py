@@ -11,9 +11,9 @@ from torch import nn
 
 from transferkit import ParamError
 from transferkit.core.constraints import Interval
-from transferkit.engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
-from transferkit.engine.supervised import Supervised
-from transferkit.engine.training import Training
+from transferkit.engine.fine_tuning.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from transferkit.engine.fine_tuning.supervised import Supervised
+from transferkit.engine.training.settings import Training
 
 
 class GoodNetwork(NetworkTransfer):

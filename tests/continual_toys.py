@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from transferkit import Domain, Naive
-from transferkit.engine.continual import TaskFit
-from transferkit.engine.training import Training
+from transferkit.engine.lifelong.estimator import TaskFit
+from transferkit.engine.training.settings import Training
 
 TRAINING = Training(n_epochs=12, batch_size=16, lr=0.03, schedule="constant", weight_decay=0.0, progress=False)
 

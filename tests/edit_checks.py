@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from transferkit.engine.torchvision_guard import guard_torchvision
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit, merge_edits, train_only, unused
 
 Inputs = Any

@@ -10,7 +10,7 @@ import pytest
 import adaptation_checks
 import networks
 from transferkit import Domain
-from transferkit.engine.loop import Loop
+from transferkit.engine.training.loop import Loop
 
 
 def pictures(seed: int, n: int = 48, size: int = 8) -> tuple[Any, ...]:

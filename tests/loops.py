@@ -5,13 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from transferkit.engine.backbone import Group
-from transferkit.engine.freezing import make_plan
-from transferkit.engine.loop import Loop
-from transferkit.engine.objective import Objective, Step
-from transferkit.engine.preprocessing.numbers import VectorPreprocess
-from transferkit.engine.rows import Rows
-from transferkit.engine.training import Training
+from transferkit.engine.inputs.preprocessing.numbers import VectorPreprocess
+from transferkit.engine.inputs.rows import Rows
+from transferkit.engine.networks.backbone import Group
+from transferkit.engine.training.freezing import make_plan
+from transferkit.engine.training.loop import Loop
+from transferkit.engine.training.objective import Objective, Step
+from transferkit.engine.training.settings import Training
 
 GROUPS = (
     Group("first", ("first.weight", "first.bias"), ("first", "noise")),

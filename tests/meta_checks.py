@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 import transferkit
 from common_checks import CLASS_CHECKS, Subject, assert_same, state_of
 from transferkit import Domain, DomainError, ParamError
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 N_CLASSES = 12
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from transferkit.engine.answers.labels import Labels
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.labels import Labels
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.edits import apply_edit
 from transferkit.ops.nn.heads import Head
 

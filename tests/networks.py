@@ -24,10 +24,10 @@ from torch.nn import functional
 
 import source_worlds
 from transferkit import Domain
-from transferkit.engine.backbone import Backbone
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.torchvision_guard import guard_torchvision
-from transferkit.engine.training import Training
+from transferkit.engine.networks.backbone import Backbone
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
+from transferkit.engine.training.settings import Training
 
 
 @dataclass(frozen=True)

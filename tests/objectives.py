@@ -8,7 +8,7 @@ import torch
 
 import adaptation_checks
 import shifts
-from transferkit.engine.objective import Objective, Stream
+from transferkit.engine.training.objective import Objective, Stream
 
 
 def small(cls: type, **params: Any) -> Any:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from transferkit.engine.answers.labels import Labels
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.labels import Labels
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
-from transferkit.engine.rows import Rows
+from transferkit.engine.inputs.rows import Rows
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.bottleneck import Bottleneck
 from transferkit.ops.nn.heads import Head
 

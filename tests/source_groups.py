@@ -11,7 +11,7 @@ import torch
 import adaptation_checks
 from objectives import stream
 from transferkit import DeepSourceOnly, Domain
-from transferkit.engine.objective import Objective, Stream
+from transferkit.engine.training.objective import Objective, Stream
 
 
 @dataclass(frozen=True, eq=False)

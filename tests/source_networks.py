@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 __all__ = ["conv_source", "epochs", "images", "mlp_source", "rows", "same_network"]
 

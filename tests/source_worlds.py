@@ -10,7 +10,7 @@ import numpy as np
 
 import shifts
 from transferkit import DeepSourceOnly, Domain
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 
 def leaning(seed: int, n: int = 90) -> shifts.Shift:

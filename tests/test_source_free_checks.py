@@ -15,7 +15,7 @@ import bad_estimators
 import source_free_checks
 from common_checks import CLASS_CHECKS, Subject
 from transferkit import SHOT, Tent, TransferWarning, catalogue
-from transferkit.engine.source_free import SOURCE_FREE_RULES
+from transferkit.engine.source_free.estimator import SOURCE_FREE_RULES
 
 
 class LooksAtLabels(SHOT):

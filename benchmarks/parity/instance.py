@@ -29,7 +29,7 @@ from skada._reweight import (
 )
 
 from transferkit import KLIEP, KMM, Domain, GaussianRatio, KDERatio, MMDTargetShift, NearestNeighbourRatio
-from transferkit.ops.kernels import median_gamma, rbf
+from transferkit.ops.kernels.gaussian import median_gamma, rbf
 
 NOTES = {
     "kde_ratio": "the same until skada's many dimensions: sklearn's KernelDensity, which it sums with, is off by 0.3 in the"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.ops.kernels import median_gamma, squared_distances
+from transferkit.ops.kernels.gaussian import median_gamma, squared_distances
 
 Array = np.ndarray
 CLASSES = 4

@@ -18,7 +18,7 @@ _HOMES = {
     "Predicate": "core.relational",
     "RelationGuard": "core.relation_guard",
     "RelationalRows": "core.relational",
-    "Training": "engine.training",
+    "Training": "engine.training.settings",
     "TrainingError": "core.errors",
     "TransferError": "core.errors",
     "TransferPipeline": "core.compose",

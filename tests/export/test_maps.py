@@ -8,8 +8,8 @@ from transferkit.export.affine import affine_of
 from transferkit.export.graph import Graph, Untraceable
 from transferkit.export.maps import followed
 from transferkit.export.trace import Traced
-from transferkit.ops.kernels import rbf
-from transferkit.ops.linalg import unit_rows
+from transferkit.ops.kernels.gaussian import rbf
+from transferkit.ops.solvers.linalg import unit_rows
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -24,7 +24,7 @@ Y = np.array(["ant", "bee"])[np.arange(12) % 2]
 
 def test_features_and_a_vote_behind_them(tmp_path):
     """Bytes of pixels go in; normalisation, body, map and vote are one graph."""
-    from transferkit.engine.encoder import BackboneEncoder
+    from transferkit.engine.features.encoder import BackboneEncoder
 
     encoder = BackboneEncoder("timm:test_resnet?pretrained=false&image_size=32").fit(ImageSamples.from_array(PIXELS))
     Z = encoder.transform(ImageSamples.from_array(PIXELS))

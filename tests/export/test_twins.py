@@ -8,7 +8,8 @@ from transferkit.export.graph import Graph, Untraceable
 from transferkit.export.maps import followed
 from transferkit.export.trace import Traced
 from transferkit.export.twins import plain
-from transferkit.ops import calibration, neighbours
+from transferkit.ops import neighbours
+from transferkit.ops.label_shift import calibration
 
 onnxruntime = pytest.importorskip("onnxruntime")
 RNG = np.random.default_rng(0)

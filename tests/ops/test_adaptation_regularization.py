@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from transferkit.ops.adaptation_regularization import LinearRegularizedFit, RegularizedFit
-from transferkit.ops.laplacian import cosine_graph, normalised_laplacian
+from transferkit.ops.kernels.laplacian import cosine_graph, normalised_laplacian
 
 
 @pytest.mark.parametrize("d", [4, 70])

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from transferkit.ops.label_mixture import LabelMixture, most_violating, on_the_simplex, symmetric_root
-from transferkit.ops.share_program import minimise_on_simplices
+from transferkit.ops.solvers.share_program import minimise_on_simplices
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 from transferkit.core.chunks import ArrayChunks
 from transferkit.ops.covariance import covariance
-from transferkit.ops.linalg import principal_axes
 from transferkit.ops.moments import chunk_moments, leading_axes, merge_moments, row_moments
+from transferkit.ops.solvers.linalg import principal_axes
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 100])

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 
-from transferkit.ops.kernels import squared_distances
+from transferkit.ops.kernels.gaussian import squared_distances
 from transferkit.ops.two_domain_gp import log_likelihood, two_domain_kernel
 
 

@@ -67,7 +67,7 @@ def test_classes_are_held_out(letters, tmp_path):
 
 
 def test_the_baseline_learns_the_very_same_tasks(letters, tmp_path, monkeypatch):
-    from transferkit.engine.episodes import Episodes
+    from transferkit.engine.meta.episodes import Episodes
 
     drawn = []
     rows_of = Episodes._rows_of

@@ -130,7 +130,7 @@ def test_a_network_that_wins_is_shown_saved_and_used(tmp_path):
 
 def test_a_network_that_has_learned_nothing_has_no_say(tmp_path, monkeypatch):
     """It is listed with the reason, and no vote counts it; the network without transfer stands for comparison as it is."""
-    from transferkit.engine import adaptation
+    from transferkit.engine.adaptation import estimator as adaptation
 
     monkeypatch.setattr(adaptation, "collapse", lambda *args: {"collapsed": False, "diverged": True})
     found = run(task_of(["mcc"], epochs=1), out=tmp_path / "r").facts

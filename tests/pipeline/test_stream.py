@@ -48,7 +48,7 @@ def test_told_tasks_cannot_be_judged_before_they_come():
 def test_stopped_and_resumed_is_the_unbroken_one(tmp_path):
     pytest.importorskip("torch")
     from transferkit import Replay
-    from transferkit.engine.training import Training
+    from transferkit.engine.training.settings import Training
 
     def make():
         return Replay("small:mlp?hidden=8", memory_size=10, training=Training(n_epochs=2, progress=False))

@@ -332,7 +332,7 @@ def test_images_as_files():
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("torch")
     from transferkit.data.images import ImageSamples
-    from transferkit.engine.encoder import BackboneEncoder
+    from transferkit.engine.features.encoder import BackboneEncoder
 
     pixels = np.random.default_rng(0).integers(0, 256, size=(8, 20, 20, 3), dtype=np.uint8)
     encoder = BackboneEncoder("timm:test_resnet?pretrained=false&image_size=32").fit(ImageSamples.from_array(pixels))

@@ -12,7 +12,7 @@ from .console import out, print_json
 from .run import AS_JSON, LABEL
 
 if TYPE_CHECKING:
-    from ..engine.features import Extraction
+    from ..engine.features.extraction import Extraction
 
 __all__ = ["features"]
 
@@ -65,7 +65,7 @@ def features(
     if to is not None and not to.parent.is_dir():
         raise DataError(f"{to}: its folder must exist. There is none.")
     from ..engine.backbones import load_backbone
-    from ..engine.features import extract_features
+    from ..engine.features.extraction import extract_features
 
     domain = _read(data, label, text, strict)
     backbone = load_backbone(model, layers=layers, l2=l2 or None)

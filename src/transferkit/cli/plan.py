@@ -48,8 +48,8 @@ def plan(
             f" Got {lr:g}, {lr_decay:g} and {body_lr_scale:g}."
         )
     from ..engine.backbones import load_backbone
-    from ..engine.freezing import make_plan
-    from ..engine.network import Network
+    from ..engine.networks.network import Network
+    from ..engine.training.freezing import make_plan
     from ..ops.nn.heads import Head
 
     backbone = load_backbone(model)

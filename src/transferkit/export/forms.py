@@ -9,7 +9,7 @@ import numpy as np
 
 from ..algorithms.self_training.label_propagation import LabelPropagation
 from ..core.boosting import MedianTransfer, VoteTransfer
-from ..ops.kernels import squared_distances
+from ..ops.kernels.gaussian import squared_distances
 from .answer import Answer
 from .maps import Ask, asked
 from .trace import Traced, picked

@@ -194,7 +194,7 @@ class Builder:
 
     def _features(self, encoder: Any) -> tuple[str, int]:
         """Features of a frozen backbone, in double precision."""
-        from ..engine.export import body_graph  # needs torch
+        from ..engine.networks.export import body_graph  # needs torch
 
         model, inputs = body_graph(encoder.backbone_)
         (features,) = self._with_samples(model, inputs, encoder.backbone_.preprocess)
@@ -215,9 +215,9 @@ class Builder:
         return self.graph.merge(model, {about["name"]: name for about, name in zip(inputs, self._raw[key])})
 
     def _network(self, model: Any, rows: str | None, place: str) -> Answer:
-        from ..engine.adapted import AdaptedTask
-        from ..engine.export import adapted_graph, network_graph
-        from ..engine.network_estimator import NetworkEstimator
+        from ..engine.meta.adapted import AdaptedTask
+        from ..engine.networks.estimator import NetworkEstimator
+        from ..engine.networks.export import adapted_graph, network_graph
 
         graph, kind = self.graph, type(model)
         base = AdaptedTask if isinstance(model, AdaptedTask) else NetworkEstimator

@@ -142,7 +142,7 @@ class OnnxModel:
             for k in range(0, n, step):
                 yield {name: values[k : k + step] for name, values in feeds.items()}
             return
-        from ..engine.export import feeds_of_samples  # needs torch
+        from ..engine.networks.export import feeds_of_samples  # needs torch
 
         groups: dict[str, list[str]] = {}
         for name, about in self._inputs.items():

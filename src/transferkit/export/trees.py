@@ -30,7 +30,7 @@ def tree_sums(graph: Graph, rows: str, forests: Sequence[Mapping[str, Array]], v
     rows : str
         Double precision.
     forests : sequence of at least one dict of arrays
-        As `transferkit.ops.trees.flat_trees` makes them: the nodes of a tree lie together, its root first. With
+        As `transferkit.ops.trees.arrays.flat_trees` makes them: the nodes of a tree lie together, its root first. With
         ``missing`` too: whether a missing value goes left.
     values : sequence of arrays of shape (n_nodes, n_outputs)
         What each node of a forest adds where it is a leaf.

@@ -17,11 +17,11 @@ from scipy.special import softmax
 
 from ..core.validation import check_rows
 from ..core.vote import class_probabilities
-from ..ops.boosting import add_trees
-from ..ops.kernel_map import kernel_components
-from ..ops.kernels import squared_distances
+from ..ops.kernels.gaussian import squared_distances
+from ..ops.kernels.map import kernel_components
 from ..ops.neighbours import nearest
-from ..ops.trees import leaf_values
+from ..ops.trees.arrays import leaf_values
+from ..ops.trees.boosting import add_trees
 from ..ops.wrapped import class_shares
 from .estimators import transform_rows
 from .graph import Untraceable

@@ -207,7 +207,7 @@ def _in_full_precision(model: Any) -> Any:
         setattr(same, inner, _in_full_precision(getattr(model, inner)))
         return same
     if _has_network(model):
-        from ..engine.training import Training
+        from ..engine.training.settings import Training
 
         same = copy.copy(model)
         same.training = copy.copy(model.training) if model.training is not None else Training()
@@ -243,7 +243,7 @@ def _made_up(builder: Builder, exported: OnnxModel, n: int) -> Any:
         return ImageSamples.from_array(rng.integers(0, 256, size=(n, 72, 96, 3), dtype=np.uint8))
     if exported.kind == "text":
         return [" ".join(rng.choice(["a", "good", "bad", "story", "of", "two", "towns"], k + 2)) for k in range(n)]
-    from ..engine.preprocess import preprocess_from
+    from ..engine.inputs.preprocess import preprocess_from
 
     about = next(iter(exported.facts["inputs"].values()))
     example = preprocess_from(json.loads(about["preprocess"])).example()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.protocols import Array
-from .share_program import project_on_simplex
+from .solvers.share_program import project_on_simplex
 
 __all__ = ["LandmarkMatching"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.chunks import Chunks
 from ..core.protocols import Array
-from .linalg import top_eigh
+from .solvers.linalg import top_eigh
 
 __all__ = ["Moments", "chunk_moments", "leading_axes", "merge_moments", "row_moments"]
 
@@ -86,7 +86,7 @@ def chunk_moments(chunks: Chunks) -> Moments:
 
 
 def leading_axes(moments: Moments, k: int) -> Array:
-    """The first principal directions as columns: `transferkit.ops.linalg.principal_axes` from moments.
+    """The first principal directions as columns: `transferkit.ops.solvers.linalg.principal_axes` from moments.
 
     Returns
     -------

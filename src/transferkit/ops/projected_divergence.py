@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from ..core.protocols import Array
-from .kernels import rbf
+from .kernels.gaussian import rbf
 
 __all__ = ["projected_divergence"]
 

@@ -70,7 +70,7 @@ def fit_one(
     estimator = None if apart or edges else select_estimator(prepared, task.seed)[0]
     training = {}
     if card.cost == "epochs" and not edges:  # a graph is one batch: the method's own number of epochs holds
-        from ..engine.training import Training  # needs torch
+        from ..engine.training.settings import Training  # needs torch
 
         training = {"training": Training(n_epochs=epochs_for(prepared, task.epochs))}
     candidate: Candidate | SpaceCandidate | GraphCandidate

@@ -57,7 +57,7 @@ class GraphCandidate:
         cls = catalogue.load(self.card.name)
         own = {"random_state": seed} if "random_state" in cls._constraints else {}
         if hasattr(cls, "_settings"):
-            from ..engine.training import Training  # needs torch
+            from ..engine.training.settings import Training  # needs torch
 
             own["training"] = Training(**{**cls._settings, **self.training, "progress": False})
         return cls(**{**own, **self.params})

@@ -123,7 +123,7 @@ def _build(
     if "heads" in made._constraints and told and "heads" not in params:
         made.set_params(heads="separate")
     if "training" in made._constraints and epochs is not None:
-        from ..engine.training import Training  # needs torch
+        from ..engine.training.settings import Training  # needs torch
 
         made.set_params(training=Training(n_epochs=epochs))
     encoder = encoder_for("lifelong", made, first.X, model)

@@ -47,7 +47,7 @@ def judge_learner(
     TrainingError
         If the errors on new tasks are not finite.
     """
-    from ..engine.task_scores import TaskScores
+    from ..engine.meta.task_scores import TaskScores
 
     scores = learner.evaluate(judge, n_episodes=n_tests, random_state=seed)
     if not np.isfinite(scores.values).all():
@@ -82,7 +82,7 @@ def judge_learner(
 
 
 def _summary(values: Array) -> dict[str, float]:
-    from ..engine.task_scores import TaskScores
+    from ..engine.meta.task_scores import TaskScores
 
     scores = TaskScores(values, "")
     return {"mean": scores.mean, "interval": scores.interval}
@@ -94,7 +94,7 @@ def _vectors(judge: Sequence[Domain], model: str | None, rotations: bool) -> lis
         return None if rotations else list(judge)
     if model is None or rotations:
         return None
-    from ..engine.encoder import BackboneEncoder
+    from ..engine.features.encoder import BackboneEncoder
 
     encoder = BackboneEncoder(model, cache=True).fit(judge[0].X)
     return transformed(encoder, judge)
@@ -147,8 +147,8 @@ def _hard(learner: Any, judge: Sequence[Domain], scores: Any, plain: Array | Non
 
 def _drawn(learner: Any, domains: Sequence[Domain], backbone: Any, n_tests: int, seed: int, shots: int) -> Any:
     """The very tasks that ``evaluate`` draws."""
-    from ..engine.episodes import Shape
-    from ..engine.meta_tasks import fresh_episodes
+    from ..engine.meta.episodes import Shape
+    from ..engine.meta.tasks import fresh_episodes
 
     shape = Shape(learner.n_way, shots, learner.n_query)
     given = (learner.labels_, learner.by_, shape, learner.rotations, seed, n_tests)

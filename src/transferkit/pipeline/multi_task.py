@@ -15,7 +15,7 @@ from ..core.errors import DataError, DomainError, ParamError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
 from ..core.task_pipelines import MultiTaskPipeline, transformed
-from ..ops.task_gains import delta_m, task_gains
+from ..ops.metrics.task_gains import delta_m, task_gains
 from ..report.multi_task import multi_task_page
 from .define import read_domain
 from .strict_json import plain
@@ -204,7 +204,7 @@ def _alone(made: Any, seed: int, epochs: int | None) -> Any:
     common = {k: v for k, v in made.get_params(deep=False).items() if k in cls._constraints}
     alone = cls(**{"random_state": seed, **common})
     if epochs is not None:
-        from ..engine.training import Training  # needs torch
+        from ..engine.training.settings import Training  # needs torch
 
         alone.training = Training(n_epochs=epochs)
     return alone

@@ -268,7 +268,7 @@ def sample_names(X: Any, place: Any) -> list[str]:
 
 def _backbone(name: str, X: Samples, notes: list[str]) -> tuple[Any, dict[str, Any]]:
     """The encoder that holds the network, and what run.json says of it."""
-    from ..engine.encoder import BackboneEncoder  # needs torch
+    from ..engine.features.encoder import BackboneEncoder  # needs torch
 
     encoder = BackboneEncoder(name, cache=True).fit(X)
     backbone = encoder.backbone_

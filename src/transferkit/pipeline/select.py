@@ -91,7 +91,7 @@ class Candidate:
             if name in accepted and accepted[name].holds(value):  # some prescribe the kind of their inner estimator
                 params.setdefault(name, value)
         if self.epochs is not None and "training" in accepted:
-            from ..engine.training import Training  # needs torch
+            from ..engine.training.settings import Training  # needs torch
 
             of_tasks = self.card.protocol == "MetaLearner" and cls._episodic  # and so a batch is of tasks
             if of_tasks:

@@ -18,7 +18,7 @@ from ..core.errors import DataError, DomainError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
 from ..data.samples import Samples
-from ..ops.continual import average_accuracy, backward_transfer, forgetting, forward_transfer, learning_accuracy
+from ..ops.metrics.continual import average_accuracy, backward_transfer, forgetting, forward_transfer, learning_accuracy
 
 __all__ = ["StreamResult", "learn_stream"]
 

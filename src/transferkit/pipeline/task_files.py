@@ -130,7 +130,7 @@ def encoder_for(command: str, method: Any, X: Any, model: str | None) -> Any:
         raise ParamError(
             f"{command}: model must be named for {type(method).__name__} on {X.kind}, as it takes vectors. Got none."
         )
-    from ..engine.encoder import BackboneEncoder  # needs torch
+    from ..engine.features.encoder import BackboneEncoder  # needs torch
 
     return Pipeline(
         [("features", BackboneEncoder(model, cache=True))]

@@ -98,7 +98,7 @@ def save(
         contents[ARRAYS] = partial(safetensors.numpy.save_file, writer.arrays)
     packages = [np, scipy, sklearn, skops, safetensors]
     if writer.tensors:
-        from ..engine.saving import save_tensors
+        from ..engine.networks.saving import save_tensors
 
         contents[TENSORS] = partial(save_tensors, writer.tensors)
         packages += [sys.modules[m] for m in ("torch", "timm", "transformers") if m in sys.modules]

@@ -114,14 +114,14 @@ class Writer:
     def _attribute(self, name: str, value: Any, place: str) -> Any:
         """A source model that a constructor was given is named, not saved."""
         if name in ("source", "backbone") and _is_deep(type(value)):
-            from ..engine.saving import describe_source
+            from ..engine.networks.saving import describe_source
 
             return {"is": "source", **describe_source(value)}
         return self.node(value, place)
 
     def _deep(self, value: Any, place: str) -> dict[str, Any]:
-        from ..engine.network import Network
-        from ..engine.saving import Tensor, describe_module, describe_network
+        from ..engine.networks.network import Network
+        from ..engine.networks.saving import Tensor, describe_module, describe_network
 
         if isinstance(value, Tensor):
             return {"is": "tensor", "name": self._tensor(value, place)}
@@ -175,7 +175,7 @@ def _free(name: str, taken: Iterable[str]) -> str:
 
 def _is_deep(kind: type) -> bool:
     """Whether a class is one of torch (a tensor, a module), or a Backbone; told without importing torch."""
-    return kind.__module__ == "transferkit.engine.backbone" or any(
+    return kind.__module__ == "transferkit.engine.networks.backbone" or any(
         base.__module__.partition(".")[0] == "torch" for base in kind.__mro__
     )
 
@@ -235,18 +235,18 @@ class Reader:
 
     def _read_tensor(self, node: dict[str, Any]) -> Any:
         if self._opened is None and self.tensors is not None:
-            from ..engine.saving import Tensors
+            from ..engine.networks.saving import Tensors
 
             self._opened = Tensors(self.tensors)
         return self._opened[node["name"]]
 
     def _read_network(self, node: dict[str, Any]) -> Any:
-        from ..engine.saving import build_network
+        from ..engine.networks.saving import build_network
 
         return build_network(self.value(node["about"]), self._state(node), self.modules)
 
     def _read_module(self, node: dict[str, Any]) -> Any:
-        from ..engine.saving import build_module
+        from ..engine.networks.saving import build_module
 
         return build_module(self.value(node["about"]), self._state(node))
 
@@ -254,7 +254,7 @@ class Reader:
         return {name: self._read_tensor({"name": key}) for name, key in node["state"].items()}
 
     def _read_source(self, node: dict[str, Any]) -> Any:
-        from ..engine.saving import build_source
+        from ..engine.networks.saving import build_source
 
         return build_source(node, self.modules)
 

@@ -7,8 +7,8 @@ import adaptation_checks
 import shifts
 from transferkit import CDAN, Domain
 from transferkit.algorithms.adversarial.cdan import _ConditionalCritic
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.discriminator import Discriminator, domain_loss
 from transferkit.ops.nn.grad_reverse import reversal_weight
 from transferkit.ops.nn.multilinear import MultilinearMap

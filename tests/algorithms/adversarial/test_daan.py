@@ -8,8 +8,8 @@ import adaptation_checks
 import shifts
 from transferkit import DAAN, DeepSourceOnly, Domain
 from transferkit.algorithms.adversarial.daan import _Critics, _dynamic_factor
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.discriminator import Discriminator, domain_loss
 from transferkit.ops.nn.grad_reverse import reversal_weight
 

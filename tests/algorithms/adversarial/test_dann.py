@@ -8,7 +8,7 @@ from torch.nn import functional
 import adaptation_checks
 import shifts
 from transferkit import DANN, Domain
-from transferkit.engine.loop import Loop
+from transferkit.engine.training.loop import Loop
 from transferkit.ops.nn.grad_reverse import reversal_weight
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from transferkit.algorithms.adversarial.mdd import _Disparity, _log_of_others
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.grad_reverse import reversal_weight
 from transferkit.ops.nn.heads import Head
 

@@ -9,10 +9,10 @@ import adaptation_checks
 import shifts
 from transferkit import DeepSourceOnly, Domain, ReweightedDANN
 from transferkit.algorithms.co_adaptation.reweighted_dann import _likeness, _Reweighted
+from transferkit.engine.answers.labels import find_labels
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.labels import find_labels
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.discriminator import Discriminator, domain_loss
 from transferkit.ops.nn.grad_reverse import reversal_weight
 from transferkit.ops.nn.heads import Head

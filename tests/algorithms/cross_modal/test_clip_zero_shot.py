@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transferkit.engine.torchvision_guard import guard_torchvision  # noqa: E402
+from transferkit.engine.networks.torchvision_guard import guard_torchvision  # noqa: E402
 
 guard_torchvision()
 open_clip = pytest.importorskip("open_clip", reason="open_clip is not installed: pip install 'transferkit[clip]'")

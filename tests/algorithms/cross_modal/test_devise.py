@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 import transferkit  # noqa: E402
 from transferkit import DeViSE, DomainError, Training  # noqa: E402
 from transferkit.algorithms.cross_modal.devise import _Rank  # noqa: E402
-from transferkit.engine.objective import Stream  # noqa: E402
+from transferkit.engine.training.objective import Stream  # noqa: E402
 from transferkit.ops.zero_shot import describe  # noqa: E402
 
 ATTRIBUTES = {"".join(map(str, bits)): 2.0 * np.array(bits) - 1 for bits in itertools.product((0, 1), repeat=3)}

@@ -82,7 +82,7 @@ def test_known_labels_of_the_target_join_in():
 
 
 def test_texts_go_through_the_embedding(monkeypatch):
-    engine = pytest.importorskip("transferkit.engine.text_vectors")
+    engine = pytest.importorskip("transferkit.engine.features.text_vectors")
     asked = []
     monkeypatch.setattr(
         engine,

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 import spaces
 from transferkit import CanonicalCorrelation, Domain, DomainError, SemanticMatching
 from transferkit.data import named
-from transferkit.ops.retrieval import mean_average_precision, similarities
+from transferkit.ops.metrics.retrieval import mean_average_precision, similarities
 
 
 def retrieval(model, X, Xt, y, yt):

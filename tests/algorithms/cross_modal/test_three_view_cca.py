@@ -5,8 +5,8 @@ from scipy.linalg import eigh
 
 import spaces
 from transferkit import CanonicalCorrelation, Domain, ThreeViewCCA
-from transferkit.ops.kernels import rbf
-from transferkit.ops.retrieval import mean_average_precision, similarities
+from transferkit.ops.kernels.gaussian import rbf
+from transferkit.ops.metrics.retrieval import mean_average_precision, similarities
 
 PAIRS = np.column_stack([np.arange(60), np.arange(60)])
 

@@ -8,8 +8,8 @@ import adaptation_checks
 import shifts
 from objectives import built, small
 from transferkit import AFN, DeepSourceOnly, Domain
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 SHIFT = shifts.offset(0)

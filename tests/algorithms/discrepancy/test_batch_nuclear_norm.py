@@ -8,8 +8,8 @@ import adaptation_checks
 import shifts
 from transferkit import BatchNuclearNorm, DeepSourceOnly, Domain
 from transferkit.algorithms.discrepancy.batch_nuclear_norm import _nuclear
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 SHIFT = shifts.offset(0)

@@ -7,8 +7,8 @@ import torch
 import adaptation_checks
 import shifts
 from transferkit import DDC, DeepSourceOnly, Domain
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.mmd import mmd_of_kernel
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")

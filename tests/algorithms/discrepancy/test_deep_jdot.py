@@ -9,9 +9,9 @@ from torch.nn import functional
 import adaptation_checks
 import shifts
 from transferkit import DeepJDOT, DeepSourceOnly, Domain
-from transferkit.engine.alignment import Joint
-from transferkit.engine.labels import find_labels
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.answers.labels import find_labels
+from transferkit.engine.training.objective import Stream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 

@@ -8,8 +8,8 @@ import adaptation_checks
 import shifts
 from transferkit import DSAN, DeepSourceOnly, Domain
 from transferkit.algorithms.discrepancy.dsan import _lmmd
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.grad_reverse import reversal_weight
 from transferkit.ops.nn.mmd import gaussian_kernels, mk_mmd
 

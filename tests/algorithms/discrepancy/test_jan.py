@@ -7,8 +7,8 @@ import torch
 import adaptation_checks
 import shifts
 from transferkit import JAN, DeepSourceOnly, Domain
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.mmd import mk_mmd
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")

@@ -7,8 +7,8 @@ from torch.nn import functional
 import adaptation_checks
 import shifts
 from transferkit import MCC, Domain
-from transferkit.engine.alignment import Joint
-from transferkit.engine.objective import Stream
+from transferkit.engine.adaptation.alignment import Joint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.confusion import class_confusion
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")

@@ -8,7 +8,7 @@ from adaptation_checks import training
 from source_groups import assert_target_unused, built, fitted, plain, small, spurious
 from transferkit import IRM
 from transferkit.algorithms.domain_generalisation.irm import _penalty, _slopes
-from transferkit.engine.labels import Labels
+from transferkit.engine.answers.labels import Labels
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 DATA = spurious(0)

@@ -7,7 +7,7 @@ import torch
 from adaptation_checks import training
 from source_groups import assert_target_unused, fitted, small, two_moved
 from transferkit import SWAD, ParamError
-from transferkit.engine.loss_valley import LossValley
+from transferkit.engine.training.loss_valley import LossValley
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 DATA = two_moved(0)

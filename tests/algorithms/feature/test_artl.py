@@ -7,8 +7,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.neighbors import KNeighborsClassifier
 
 from transferkit import ARTL, Domain
-from transferkit.ops.laplacian import cosine_graph, normalised_laplacian
-from transferkit.ops.mmd import mmd_vectors
+from transferkit.ops.kernels.laplacian import cosine_graph, normalised_laplacian
+from transferkit.ops.kernels.mmd import mmd_vectors
 
 
 @pytest.fixture

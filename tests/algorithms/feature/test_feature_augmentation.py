@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 
 from transferkit import Domain, FeatureAugmentation
 from transferkit.core.errors import DomainError, ParamError
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 @pytest.fixture

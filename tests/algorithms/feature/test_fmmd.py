@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 
 from transferkit import FMMD, Domain, SourceOnly
 from transferkit.algorithms.feature.fmmd import _most_apart
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 @pytest.fixture

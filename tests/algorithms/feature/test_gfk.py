@@ -7,8 +7,8 @@ from scipy.integrate import quad_vec
 
 from transferkit import GFK, Domain
 from transferkit.algorithms.feature.gfk import _agreeing_dimension
-from transferkit.ops.geodesic_flow import flow_factor
-from transferkit.ops.linalg import principal_axes
+from transferkit.ops.kernels.geodesic_flow import flow_factor
+from transferkit.ops.solvers.linalg import principal_axes
 
 
 def subspaces(d=9, k=3, seed=0):

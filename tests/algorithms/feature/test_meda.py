@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 from transferkit import ARTL, GFK, MEDA, Domain
 from transferkit.ops.balance import conditional_share
-from transferkit.ops.laplacian import cosine_graph, normalised_laplacian
-from transferkit.ops.mmd import mmd_vectors
+from transferkit.ops.kernels.laplacian import cosine_graph, normalised_laplacian
+from transferkit.ops.kernels.mmd import mmd_vectors
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from transferkit import MIDA, Domain, SourceOnly
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from transferkit import Domain, MappingOT
 from transferkit.core.errors import ParamError, TransferWarning
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.linalg import eigh
 
 from transferkit import TCA, Domain, SemiSupervisedTCA
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 
 from transferkit import TCA, Domain, ParamError
-from transferkit.ops.linalg import principal_axes
+from transferkit.ops.solvers.linalg import principal_axes
 
 GAMMA, REG = 0.3, 0.7
 

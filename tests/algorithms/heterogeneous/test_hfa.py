@@ -8,7 +8,7 @@ from sklearn.svm import SVC
 import spaces
 from transferkit import HFA, Domain, DomainError
 from transferkit.core.heterogeneous_scores import one_against_rest
-from transferkit.ops.space_kernels import SpaceKernel
+from transferkit.ops.kernels.spaces import SpaceKernel
 
 
 def kernels_of(model, X, Z, kind):

@@ -6,8 +6,8 @@ from scipy.linalg import block_diag
 
 import spaces
 from transferkit import SHFA, Domain, DomainError
+from transferkit.ops.kernels.spaces import SpaceKernel
 from transferkit.ops.label_mixture import on_the_simplex
-from transferkit.ops.space_kernels import SpaceKernel
 
 
 def test_without_unknown_rows_it_is_one_machine():

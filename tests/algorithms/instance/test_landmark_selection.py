@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import minimize
 
 from transferkit import Domain, LandmarkSelection
-from transferkit.ops.kernels import median_gamma, rbf
+from transferkit.ops.kernels.gaussian import median_gamma, rbf
 
 
 @pytest.fixture

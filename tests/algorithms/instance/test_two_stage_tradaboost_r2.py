@@ -6,7 +6,7 @@ from sklearn.tree import DecisionTreeRegressor
 from transferkit import Domain, TwoStageTrAdaBoostR2
 from transferkit.core.boosting import weighted_median
 from transferkit.core.errors import DomainError
-from transferkit.ops.transfer_boosting import adaboost_r2
+from transferkit.ops.trees.transfer_boosting import adaboost_r2
 
 
 def world(seed, offset, n=120, m=20):

@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 from transferkit import Domain, MMDTargetShift, SourceOnly
 from transferkit.algorithms.label_shift import mmd_target_shift
 from transferkit.core.errors import DomainError
-from transferkit.ops.kernels import rbf
+from transferkit.ops.kernels.gaussian import rbf
 
 
 def draw(prior, n, seed, distance=1.5):

@@ -5,8 +5,8 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, second_task
 from transferkit import AGEM, Naive
-from transferkit.engine.gradients import jacobian_of
-from transferkit.engine.training import Training
+from transferkit.engine.training.gradients import jacobian_of
+from transferkit.engine.training.settings import Training
 
 
 def directions(tasks):

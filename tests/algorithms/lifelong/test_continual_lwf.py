@@ -5,8 +5,8 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, second_task
 from transferkit import ContinualLwF, Domain, Naive
-from transferkit.engine.objective import Stream
-from transferkit.engine.training import Training
+from transferkit.engine.training.objective import Stream
+from transferkit.engine.training.settings import Training
 
 
 def look(model, tasks):

@@ -6,7 +6,7 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, linear_body, naive_on_disagreeing, second_task
 from transferkit import EWC
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 from transferkit.ops.nn.continual import anchored_squares
 
 SHORT = Training(n_epochs=2, batch_size=16, lr=0.02, progress=False)

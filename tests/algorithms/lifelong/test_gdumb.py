@@ -4,7 +4,7 @@ import numpy as np
 
 from continual_toys import TRAINING, accuracies, disagreeing, naive_on_disagreeing
 from transferkit import Domain, GDumb
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 SHORT = Training(n_epochs=1, batch_size=16, progress=False)
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 from continual_toys import TRAINING, second_task
 from lifelong_checks import stream
 from transferkit import Domain, ICaRL, Naive, ParamError
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 
 def learned(**params):

@@ -5,7 +5,7 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, linear_body, naive_on_disagreeing
 from transferkit import MAS
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 SHORT = Training(n_epochs=2, batch_size=16, lr=0.02, progress=False)
 

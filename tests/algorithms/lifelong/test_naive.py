@@ -4,7 +4,7 @@ import numpy as np
 
 from continual_toys import TRAINING, accuracies, disagreeing
 from transferkit import Naive
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 
 def test_it_forgets_a_task_that_the_next_one_contradicts():

@@ -5,7 +5,7 @@ import pytest
 
 from continual_toys import TRAINING, accuracies, disagreeing, naive_on_disagreeing, second_task
 from transferkit import Domain, Replay
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 SHORT = Training(n_epochs=1, batch_size=16, progress=False)
 

@@ -6,7 +6,7 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, linear_body, naive_on_disagreeing
 from transferkit import SI, ParamError
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 PLAIN = {
     "optimizer": "sgd",

@@ -7,7 +7,7 @@ import torch
 import meta_toys as toys
 from meta_checks import classes, lines, settings
 from transferkit import MAML, Domain, DomainError, ParamError
-from transferkit.engine.inner_loop import GradientLearner
+from transferkit.engine.meta.inner_loop import GradientLearner
 
 
 def learner(labels=toys.CLASSES, hidden="hidden=4", n_support=6, **params):

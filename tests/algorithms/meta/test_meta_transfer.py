@@ -8,10 +8,10 @@ import torch
 
 from meta_checks import classes, domains, settings, training
 from transferkit import MetaTransfer, ParamError
-from transferkit.engine.episodes import Episodes, Shape
-from transferkit.engine.hard_tasks import Failures, HardEpisodes
-from transferkit.engine.loop import Loop
-from transferkit.engine.meta_tasks import read_tasks
+from transferkit.engine.meta.episodes import Episodes, Shape
+from transferkit.engine.meta.hard_tasks import Failures, HardEpisodes
+from transferkit.engine.meta.tasks import read_tasks
+from transferkit.engine.training.loop import Loop
 
 SHORT = {"n_inner_steps": 2, "pretraining": training(n_epochs=3)}
 

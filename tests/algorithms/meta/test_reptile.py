@@ -5,7 +5,7 @@ import torch
 import meta_toys as toys
 from meta_checks import classes, settings, training
 from transferkit import Reptile
-from transferkit.engine.loop import Loop
+from transferkit.engine.training.loop import Loop
 
 
 def learner(**params):

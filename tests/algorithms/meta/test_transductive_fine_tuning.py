@@ -9,7 +9,7 @@ from torch.nn import functional
 import meta_toys as toys
 from meta_checks import classes, settings
 from transferkit import Domain, TransductiveFineTuning
-from transferkit.engine.labels import Labels
+from transferkit.engine.answers.labels import Labels
 
 
 def learner(n_steps=3, lr=0.01, batched=True):

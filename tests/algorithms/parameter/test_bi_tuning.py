@@ -5,10 +5,10 @@ import torch
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import BiTuning, DomainError, FineTuning
 from transferkit.algorithms.parameter.bi_tuning import _BiTuning
-from transferkit.engine.labels import Labels
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
-from transferkit.engine.views import Views
+from transferkit.engine.answers.labels import Labels
+from transferkit.engine.inputs.views import Views
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.heads import Head
 
 

@@ -6,8 +6,8 @@ from scipy.special import softmax
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import CoTuning, Domain, DomainError, FineTuning, ParamError
 from transferkit.algorithms.parameter.co_tuning import _direct, _reverse, _SourceTask
-from transferkit.engine.objective import Stream
-from transferkit.ops.label_shift import temperature
+from transferkit.engine.training.objective import Stream
+from transferkit.ops.label_shift.shares import temperature
 
 
 def planted(n=600, seed=0):

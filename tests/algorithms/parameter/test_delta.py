@@ -6,8 +6,8 @@ from source_networks import conv_source, epochs, images, mlp_source, rows, same_
 from transferkit import DELTA, FineTuning, ParamError
 from transferkit.algorithms.parameter.delta import _Behaviour
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.heads import Head
 
 

@@ -9,10 +9,10 @@ pytest.importorskip("transformers")
 from torch import nn
 
 from transferkit import DataError, Detection, DomainError, ParamError
+from transferkit.engine.answers.objects import ObjectLabels, as_targets, flipped
 from transferkit.engine.backbones.detector_models import load_detector, with_classes
-from transferkit.engine.objects import ObjectLabels, as_targets, flipped
-from transferkit.engine.torchvision_guard import guard_torchvision
-from transferkit.engine.training import Training
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
+from transferkit.engine.training.settings import Training
 
 RED_BLUE, PINK_CYAN = ((230, 40, 40), (40, 60, 230)), ((230, 90, 140), (60, 170, 220))
 

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from transferkit import FeatureExtraction
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 
 class Counting(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from transferkit import FeatureExtraction, FineTuning, ParamError
-from transferkit.engine.training import Training
+from transferkit.engine.training.settings import Training
 
 
 def body(seed=0):

@@ -5,7 +5,7 @@ import torch
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import L2SP, FineTuning
 from transferkit.algorithms.parameter.l2_sp import _StartingPoint
-from transferkit.engine.network import Network
+from transferkit.engine.networks.network import Network
 from transferkit.ops.nn.heads import Head
 
 

@@ -6,7 +6,7 @@ from scipy.special import log_softmax, softmax
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import FineTuning, LwF, ParamError
 from transferkit.algorithms.parameter.lwf import _Known
-from transferkit.engine.objective import Stream
+from transferkit.engine.training.objective import Stream
 
 
 def test_the_loss_is_distillation_with_temperature():

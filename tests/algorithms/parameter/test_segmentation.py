@@ -9,10 +9,10 @@ from PIL import Image
 from torch import nn
 
 from transferkit import DomainError, ParamError, Segmentation
+from transferkit.engine.answers.masks import MaskLabels, mask_loss, random_views
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.masks import MaskLabels, mask_loss, random_views
-from transferkit.engine.torchvision_guard import guard_torchvision
-from transferkit.engine.training import Training
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
+from transferkit.engine.training.settings import Training
 
 RED_GREEN, PINK_LIME = ((220, 40, 40), (40, 200, 60)), ((210, 90, 130), (150, 200, 40))
 

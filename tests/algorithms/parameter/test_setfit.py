@@ -5,8 +5,8 @@ import torch
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import FeatureExtraction, SetFit
 from transferkit.algorithms.parameter.setfit import _Contrast
-from transferkit.engine.network import Network
-from transferkit.engine.objective import Stream
+from transferkit.engine.networks.network import Network
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.heads import Head
 
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from source_networks import conv_source, epochs, images, mlp_source, rows, same_network
 from transferkit import FineTuning, ParamError, StochNorm
-from transferkit.engine.freezing import FreezePlan, Part
+from transferkit.engine.training.freezing import FreezePlan, Part
 
 
 def test_with_probability_1_it_is_fine_tuning_with_batch_statistics():

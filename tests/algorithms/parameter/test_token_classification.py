@@ -10,11 +10,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 
 from transferkit import DomainError, ParamError, TokenClassification
+from transferkit.engine.answers.words import WordPreprocess
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.preprocessing.text import TextPreprocess
-from transferkit.engine.training import Training
-from transferkit.engine.words import WordPreprocess
-from transferkit.ops.entities import entity_f1
+from transferkit.engine.inputs.preprocessing.text import TextPreprocess
+from transferkit.engine.training.settings import Training
+from transferkit.ops.metrics.entities import entity_f1
 
 TOPICS = SEA, SKY, ORE, OAK = [[f"{topic}{k}" for k in range(6)] for topic in ("sea", "sky", "ore", "oak")]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]

@@ -4,8 +4,8 @@ import torch
 
 from source_networks import conv_source, epochs, images, mlp_source, rows
 from transferkit import ParamError, WiseFT
-from transferkit.engine.labels import find_labels
-from transferkit.engine.probe import fit_probe
+from transferkit.engine.answers.labels import find_labels
+from transferkit.engine.features.probe import fit_probe
 
 
 def fitted(alpha, X, y, **settings):

@@ -9,7 +9,7 @@ import graph_worlds as worlds
 from graph_checks import training
 from transferkit import A2GNN
 from transferkit.algorithms.relation import a2gnn
-from transferkit.engine.graph_objective import GraphJoint, Nodes
+from transferkit.engine.graphs.objective import GraphJoint, Nodes
 from transferkit.ops.nn.mmd import mk_mmd
 
 # Trained for a moment, or on features that have moved, some collapse and say so.

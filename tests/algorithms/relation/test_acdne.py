@@ -11,7 +11,7 @@ from scipy import sparse  # noqa: E402
 
 from transferkit import ACDNE, Domain, Training  # noqa: E402
 from transferkit.algorithms.relation.acdne import _apart  # noqa: E402
-from transferkit.engine.graph_objective import Nodes  # noqa: E402
+from transferkit.engine.graphs.objective import Nodes  # noqa: E402
 from transferkit.ops.nn.propagate import GraphBatch, sparse_matrix  # noqa: E402
 
 

@@ -10,8 +10,8 @@ import graph_worlds as worlds
 from graph_checks import training
 from transferkit import ASN
 from transferkit.algorithms.relation import asn
-from transferkit.engine.graph_objective import GraphAlignment, GraphJoint
-from transferkit.engine.objective import Stream
+from transferkit.engine.graphs.objective import GraphAlignment, GraphJoint
+from transferkit.engine.training.objective import Stream
 from transferkit.ops.nn.separation import common_part, edge_loss
 
 # Trained for a moment, or on features that have moved, some collapse and say so.

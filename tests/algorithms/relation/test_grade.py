@@ -9,7 +9,7 @@ import graph_worlds as worlds
 from graph_checks import training
 from transferkit import GRADE
 from transferkit.algorithms.relation import grade
-from transferkit.engine.graph_objective import GraphJoint, Nodes
+from transferkit.engine.graphs.objective import GraphJoint, Nodes
 
 # Trained for a moment, or on features that have moved, some collapse and say so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(collapsed|diverged)")

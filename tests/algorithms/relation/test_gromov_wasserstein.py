@@ -6,7 +6,7 @@ import pytest
 import spaces
 from transferkit import Domain, GromovWasserstein, TransferWarning
 from transferkit.core.plan_transfer import to_unit_scale
-from transferkit.ops.gromov import inner_distances
+from transferkit.ops.transport.gromov import inner_distances
 
 
 def blobs(seed=0):

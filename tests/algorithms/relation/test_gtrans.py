@@ -10,8 +10,8 @@ from graph_checks import training
 from transferkit import A2GNN, Domain, GraphSourceOnly, GTrans, ParamError
 from transferkit.algorithms.relation import gtrans
 from transferkit.core.graphs import as_adjacency
-from transferkit.engine.graph import Graph
-from transferkit.ops.graphs import convolution
+from transferkit.engine.graphs.graph import Graph
+from transferkit.ops.graphs.links import convolution
 from transferkit.ops.nn.soft_edges import SoftEdges
 
 # Trained for a moment only, some collapse and say so.

@@ -10,7 +10,7 @@ import graph_worlds as worlds
 from graph_checks import training
 from transferkit import Domain, GraphSourceOnly, PairAlign
 from transferkit.core.graphs import as_adjacency
-from transferkit.ops.pair_weights import neighbour_ratios, pair_confusions, pair_shares, share_weights
+from transferkit.ops.graphs.pair_weights import neighbour_ratios, pair_confusions, pair_shares, share_weights
 
 # Trained for a moment, or on features that have moved, some collapse and say so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(collapsed|diverged)")

@@ -9,9 +9,9 @@ import graph_worlds as worlds
 from graph_checks import training
 from transferkit import Domain, GraphSourceOnly, StruRW
 from transferkit.core.graphs import as_adjacency
-from transferkit.engine.graph import Graph
-from transferkit.ops.edge_weights import link_ratios, weighted_links
-from transferkit.ops.graphs import mean_of_neighbours
+from transferkit.engine.graphs.graph import Graph
+from transferkit.ops.graphs.edge_weights import link_ratios, weighted_links
+from transferkit.ops.graphs.links import mean_of_neighbours
 
 # Trained for a moment, or on features that have moved, some collapse and say so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(collapsed|diverged)")

@@ -9,9 +9,9 @@ from torch.nn import functional
 import graph_worlds as worlds
 from graph_checks import training
 from transferkit import UDAGCN
-from transferkit.engine.graph_adversary import GraphAdversary
-from transferkit.engine.graph_objective import GraphJoint, Nodes
-from transferkit.ops.random_walks import positive_information, walk_counts
+from transferkit.engine.graphs.adversary import GraphAdversary
+from transferkit.engine.graphs.objective import GraphJoint, Nodes
+from transferkit.ops.graphs.random_walks import positive_information, walk_counts
 
 # Trained for a moment, or on features that have moved, some collapse and say so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(collapsed|diverged)")

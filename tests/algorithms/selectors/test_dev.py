@@ -5,7 +5,7 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from transferkit import CORAL, DEV, IWCV, Domain, SourceOnly
-from transferkit.ops.importance import importance_weights
+from transferkit.ops.evidence.importance import importance_weights
 
 
 def gaussians(n=300, shift=0.8):

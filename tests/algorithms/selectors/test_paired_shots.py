@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from transferkit import CORAL, Domain, PairedShots, SourceOnly
 from transferkit.algorithms.selectors.paired_shots import _smallest_lead
 from transferkit.core.errors import ParamError
-from transferkit.ops.paired_test import sign_test
+from transferkit.ops.evidence.paired_test import sign_test
 
 
 class Scripted(BaseEstimator):

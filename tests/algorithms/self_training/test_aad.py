@@ -5,7 +5,7 @@ import torch
 
 from self_training_toys import batch_of, toy
 from transferkit import AaD
-from transferkit.engine.device import Place
+from transferkit.engine.training.device import Place
 
 
 def ready(**params):

@@ -5,9 +5,9 @@ import torch
 
 from self_training_toys import batch_of, toy
 from transferkit import NRC
-from transferkit.engine.device import Place
-from transferkit.engine.objective import Stream
-from transferkit.engine.source_free import whole_pass
+from transferkit.engine.source_free.estimator import whole_pass
+from transferkit.engine.training.device import Place
+from transferkit.engine.training.objective import Stream
 
 
 def ready(**params):

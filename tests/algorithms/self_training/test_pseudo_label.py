@@ -9,7 +9,7 @@ import shifts
 from self_training_toys import batch_of, toy
 from transferkit import Domain, PseudoLabel
 from transferkit.algorithms.self_training.pseudo_label import _ramp
-from transferkit.engine.alignment import joint_pass
+from transferkit.engine.adaptation.alignment import joint_pass
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(have collapsed|has diverged)")
 

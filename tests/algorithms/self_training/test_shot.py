@@ -9,8 +9,8 @@ from self_training_toys import batch_of, toy
 from source_worlds import world
 from transferkit import SHOT
 from transferkit.algorithms.self_training.shot import _centroid_labels
-from transferkit.engine.device import Place
-from transferkit.engine.source_free import whole_pass
+from transferkit.engine.source_free.estimator import whole_pass
+from transferkit.engine.training.device import Place
 
 
 def ready(**params):

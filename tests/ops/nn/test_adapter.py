@@ -4,7 +4,7 @@ from torch import nn
 
 from edit_checks import check_edit, close, make, stir
 from transferkit.core.errors import ParamError
-from transferkit.engine.torchvision_guard import guard_torchvision
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit, merge_edits
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from transferkit.ops.graphs import convolution, mean_of_neighbours
+from transferkit.ops.graphs.links import convolution, mean_of_neighbours
 from transferkit.ops.nn.graph_layers import GraphLayer
 from transferkit.ops.nn.graph_network import GraphNetwork
 from transferkit.ops.nn.propagate import GraphBatch, propagate, sparse_matrix, times

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from transferkit.ops.evidence.two_sample import mmd2_unbiased
 from transferkit.ops.nn.mmd import gaussian_kernels, mk_mmd, mmd_of_kernel
-from transferkit.ops.two_sample import mmd2_unbiased
 
 
 def test_equal_samples_are_at_distance_zero():

@@ -6,7 +6,7 @@ from torch import nn
 
 from edit_checks import check_edit, close, inputs, make, run, stir
 from transferkit.core.errors import ParamError
-from transferkit.engine.torchvision_guard import guard_torchvision
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.edits import apply_edit
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from transferkit import ParamError
-from transferkit.engine.torchvision_guard import guard_torchvision
+from transferkit.engine.networks.torchvision_guard import guard_torchvision
 from transferkit.ops.nn.pyramid import FeatureMap, find_maps, read_maps
 
 X = torch.randn(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))

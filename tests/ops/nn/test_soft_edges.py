@@ -6,7 +6,7 @@ import torch
 from scipy import sparse
 from scipy.optimize import minimize
 
-from transferkit.ops.graphs import convolution
+from transferkit.ops.graphs.links import convolution
 from transferkit.ops.nn.soft_edges import SoftEdges, project_on_budget
 
 

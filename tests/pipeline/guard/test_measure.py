@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from sklearn.utils import check_random_state
 
-from transferkit.ops.known_shares import share_gap, share_noise
-from transferkit.ops.label_shift import em_prior
+from transferkit.ops.label_shift.known_shares import share_gap, share_noise
+from transferkit.ops.label_shift.shares import em_prior
 from transferkit.pipeline.guard.consensus import propose
 from transferkit.pipeline.guard.measure import Ballots, look, measure
 from transferkit.pipeline.guard.structure import Clusterings

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Objective
-from ...engine.source_then_target import SourceThenTarget
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.source_then_target import SourceThenTarget
+from ...engine.answers.labels import Labels
+from ...engine.networks.network import Network
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
 from ...ops.nn.held import held
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Boolean, Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint, joint_pass
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step, Stream
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Joint, joint_pass
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch, Objective, Step, Stream
+from ...engine.training.settings import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
 from ...ops.nn.held import held
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.objective import Objective
-from ...engine.training import Training
-from ...engine.two_heads import TwoHeads
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.two_heads import TwoHeads
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "MCD",

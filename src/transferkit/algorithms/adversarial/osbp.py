@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint
-from ...engine.backbone import Backbone
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Objective
-from ...engine.open_set import UNKNOWN, closed_labels, open_labels
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.open_set import UNKNOWN, closed_labels, open_labels
+from ...engine.answers.labels import Labels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.grad_reverse import grad_reverse
 from ...ops.nn.heads import Head
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import joint_pass
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.open_set import UNKNOWN, close, open_up
-from ...engine.training import Training
+from ...engine.adaptation.alignment import joint_pass
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.open_set import UNKNOWN, close, open_up
+from ...engine.answers.labels import Labels
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 from ...ops.nn.open_heads import SharedHead, shared

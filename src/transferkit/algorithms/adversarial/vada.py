@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from ...core.constraints import Interval
 from ...core.errors import DomainError
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import joint_pass
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.training import Training
+from ...engine.adaptation.alignment import joint_pass
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.discriminator import Discriminator, domain_accuracy, domain_loss
 from ...ops.nn.entropy import mean_entropy
 from ...ops.nn.grad_reverse import grad_reverse

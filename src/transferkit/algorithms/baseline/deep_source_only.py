@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.objective import Objective
-from ...engine.source_loss import SourceLoss
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.source_loss import SourceLoss
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "DeepSourceOnly",

@@ -12,17 +12,17 @@ from torch import nn
 from ...core.constraints import Either, Fulfils, Nothing
 from ...core.errors import DomainError
 from ...core.protocols import Array
-from ...engine.backbone import Backbone
+from ...engine.answers.labels import Labels, as_values, find_labels
 from ...engine.backbones import load_backbone
-from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
-from ...engine.features import extract
-from ...engine.labels import Labels, as_values, find_labels
-from ...engine.network import Network
-from ...engine.rows import Rows
-from ...engine.supervised import Supervised
-from ...engine.training import Training
-from ...ops.linalg import unit_rows
+from ...engine.features.extraction import extract
+from ...engine.fine_tuning.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.described_head import DescribedHead
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "CLIPZeroShot",

@@ -13,18 +13,18 @@ from torch.nn import functional
 from ...core.constraints import Interval, Options
 from ...core.errors import DomainError
 from ...core.protocols import Array
-from ...engine.backbone import Backbone
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.labels import Labels, find_labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective
-from ...engine.rows import Rows
-from ...engine.supervised import Supervised
-from ...engine.text_vectors import embed_texts
-from ...engine.training import Training
-from ...ops.linalg import unit_rows
+from ...engine.answers.labels import Labels, find_labels
+from ...engine.features.text_vectors import embed_texts
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective
+from ...engine.training.settings import Training
 from ...ops.nn.described_head import DescribedHead
+from ...ops.solvers.linalg import unit_rows
 from ...ops.zero_shot import DESCRIPTIONS, EMBEDDING, Described, describe, handicap
 
 CARD = {

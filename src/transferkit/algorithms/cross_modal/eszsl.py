@@ -143,7 +143,7 @@ class ESZSL(ShallowTransfer):
     fit.__doc__ = ShallowTransfer.fit.__doc__
 
     def _embed(self, texts: list[str]) -> Array:
-        from ...engine.text_vectors import embed_texts
+        from ...engine.features.text_vectors import embed_texts
 
         return embed_texts("ESZSL.fit", self.embedding, texts)
 

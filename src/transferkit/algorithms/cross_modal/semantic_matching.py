@@ -52,7 +52,7 @@ class SemanticMatching(HeterogeneousTransfer):
     Notes
     -----
     ``transform`` gives the posteriors ``(P(1 | x), ..., P(K | x))``, the semantic space of the paper: no correlation of the
-    modalities is modelled. For retrieval rank the rows of the other modality by `transferkit.ops.retrieval.similarities`.
+    modalities is modelled. For retrieval rank the rows of the other modality by `transferkit.ops.metrics.retrieval.similarities`.
 
     The target's classifier needs labels of target rows: known ones, or those of the source rows that they are paired with,
     as image and text of one article have one category. A class of which the target has no label has probability 0 there.
@@ -66,7 +66,7 @@ class SemanticMatching(HeterogeneousTransfer):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, SemanticMatching
-    >>> from transferkit.ops.retrieval import mean_average_precision, similarities
+    >>> from transferkit.ops.metrics.retrieval import mean_average_precision, similarities
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(60) % 3
     >>> X, Xt = (np.eye(3)[y] @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(60, d)) for d in (5, 8))

@@ -12,9 +12,9 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer
 from ...core.protocols import Array
 from ...ops.canonical import Whitening, ties_of, whiten
-from ...ops.kernels import median_gamma
-from ...ops.linalg import top_eigh
+from ...ops.kernels.gaussian import median_gamma
 from ...ops.semantic_space import labelled_target
+from ...ops.solvers.linalg import top_eigh
 
 CARD = {
     "class": "ThreeViewCCA",

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from ...core.constraints import Either, Interval, Nothing
 from ...core.errors import ParamError, TransferWarning
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.backbone import Backbone
-from ...engine.inference import outputs_of
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Objective
-from ...engine.source_loss import SourceLoss
-from ...engine.target_scores import collapse, some_rows, target_scores
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.source_loss import SourceLoss
+from ...engine.adaptation.target_scores import collapse, some_rows, target_scores
+from ...engine.answers.labels import Labels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.batch_statistics import BatchMoments, has_statistics
 
 CARD = {

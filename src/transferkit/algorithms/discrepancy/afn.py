@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Alignment, Joint
-from ...engine.objective import Objective
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Alignment, Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.entropy import mean_entropy
 
 CARD = {

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import joint_pass
-from ...engine.inference import outputs_of
-from ...engine.objective import Batch, Objective, Step, Stream
-from ...engine.rows import Rows, move
-from ...engine.training import Training
+from ...engine.adaptation.alignment import joint_pass
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.inputs.rows import Rows, move
+from ...engine.networks.inference import outputs_of
+from ...engine.training.objective import Batch, Objective, Step, Stream
+from ...engine.training.settings import Training
 from ...ops.nn.contrastive_discrepancy import contrastive_discrepancy, spherical_clusters
 from ...ops.nn.mmd import gaussian_kernels
 

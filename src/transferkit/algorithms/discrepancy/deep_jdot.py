@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ...core.errors import TrainingError
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint
-from ...engine.training import Training
-from ...ops.transport import exact_plan
+from ...engine.adaptation.alignment import Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.settings import Training
+from ...ops.transport.plans import exact_plan
 
 CARD = {
     "class": "DeepJDOT",

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Fulfils, Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.settings import Training
 from ...ops.nn.grad_reverse import reversal_weight
 from ...ops.nn.mmd import gaussian_kernels
 

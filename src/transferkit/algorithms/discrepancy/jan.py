@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Fulfils, Interval, Options
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.settings import Training
 from ...ops.nn.mmd import gaussian_kernels, mmd_of_kernel
 
 CARD = {

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ...core.errors import ParamError
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Joint
-from ...engine.training import Training
+from ...engine.adaptation.alignment import Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.settings import Training
 from ...ops.nn.svd import stable_svd
 
 CARD = {

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...core.constraints import Interval, Options
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import Alignment, Joint
-from ...engine.objective import Objective
-from ...engine.training import Training
-from ...engine.two_heads import TwoHeads
+from ...engine.adaptation.alignment import Alignment, Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.two_heads import TwoHeads
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.sliced import sliced_wasserstein
 
 CARD = {

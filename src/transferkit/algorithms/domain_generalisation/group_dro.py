@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.objective import Objective
-from ...engine.rows import Rows
-from ...engine.several_sources import SourceLosses, Sources, source_streams
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import SourceLosses, Sources, source_streams
+from ...engine.inputs.rows import Rows
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "GroupDRO",

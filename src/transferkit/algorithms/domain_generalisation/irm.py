@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.labels import Labels
-from ...engine.objective import Objective
-from ...engine.rows import Rows
-from ...engine.several_sources import SourceLosses, Sources, source_streams
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import SourceLosses, Sources, source_streams
+from ...engine.answers.labels import Labels
+from ...engine.inputs.rows import Rows
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "IRM",

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from ...core.constraints import Either, Fulfils, Interval, Nothing
 from ...core.errors import ParamError
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.network import Network
-from ...engine.objective import Objective, Stream
-from ...engine.rows import Rows
-from ...engine.several_sources import SourceLosses, Sources, domain_features, source_streams
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import SourceLosses, Sources, domain_features, source_streams
+from ...engine.inputs.rows import Rows
+from ...engine.networks.network import Network
+from ...engine.training.objective import Objective, Stream
+from ...engine.training.settings import Training
 from ...ops.nn.feature_maps import changed_output, channel_axis
 from ...ops.nn.styles import mix_styles, partners
 

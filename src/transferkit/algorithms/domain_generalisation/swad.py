@@ -12,13 +12,13 @@ from torch import Tensor
 from ...core.constraints import Interval
 from ...core.errors import ParamError
 from ...core.protocols import Array
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.inference import outputs_of
-from ...engine.loss_valley import LossValley
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.several_sources import SourceLosses, Sources, source_streams
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import SourceLosses, Sources, source_streams
+from ...engine.inputs.rows import Rows
+from ...engine.networks.inference import outputs_of
+from ...engine.training.loss_valley import LossValley
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "SWAD",

@@ -11,11 +11,11 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.adaptation_regularization import LinearRegularizedFit, RegularizedFit
-from ...ops.kernels import rbf
-from ...ops.laplacian import cosine_graph, normalised_laplacian
-from ...ops.linalg import unit_rows
-from ...ops.mmd import mmd_vectors
-from ...ops.nearest_probabilities import nearest_probabilities
+from ...ops.kernels.gaussian import rbf
+from ...ops.kernels.laplacian import cosine_graph, normalised_laplacian
+from ...ops.kernels.mmd import mmd_vectors
+from ...ops.solvers.linalg import unit_rows
+from ...ops.solvers.nearest_probabilities import nearest_probabilities
 
 CARD = {
     "class": "ARTL",

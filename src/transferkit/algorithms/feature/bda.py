@@ -12,10 +12,10 @@ from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.balance import conditional_share
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import unit_rows
-from ...ops.mmd import mmd_vectors
-from ...ops.nystroem import kernel_problem
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.kernels.mmd import mmd_vectors
+from ...ops.kernels.nystroem import kernel_problem
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "BDA",

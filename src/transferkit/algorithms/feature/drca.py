@@ -11,7 +11,7 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Interval
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.linalg import top_eigh
+from ...ops.solvers.linalg import top_eigh
 
 CARD = {
     "class": "DRCA",

@@ -14,7 +14,7 @@ from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.covariance import covariance, matrix_power
-from ...ops.kernels import squared_distances
+from ...ops.kernels.gaussian import squared_distances
 
 CARD = {
     "class": "EasyTL",

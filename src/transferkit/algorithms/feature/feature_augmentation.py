@@ -14,7 +14,7 @@ from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_rows, check_transfer
 from ...ops.covariance import matrix_power
-from ...ops.kernels import median_gamma, rbf
+from ...ops.kernels.gaussian import median_gamma, rbf
 
 CARD = {
     "class": "FeatureAugmentation",

@@ -10,8 +10,8 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.two_sample import column_tests
+from ...ops.evidence.two_sample import column_tests
+from ...ops.kernels.gaussian import median_gamma, rbf
 
 CARD = {
     "class": "FMMD",

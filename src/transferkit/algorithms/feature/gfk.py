@@ -10,8 +10,8 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Either, Interval, Nothing
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.geodesic_flow import flow_factor
-from ...ops.linalg import principal_axes
+from ...ops.kernels.geodesic_flow import flow_factor
+from ...ops.solvers.linalg import principal_axes
 
 CARD = {
     "class": "GFK",

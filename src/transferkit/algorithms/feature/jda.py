@@ -11,10 +11,10 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options, Ran
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import unit_rows
-from ...ops.mmd import mmd_vectors
-from ...ops.nystroem import kernel_problem
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.kernels.mmd import mmd_vectors
+from ...ops.kernels.nystroem import kernel_problem
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "JDA",

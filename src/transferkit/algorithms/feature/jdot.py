@@ -13,7 +13,7 @@ from ...core.errors import ParamError
 from ...core.protocols import Array, Domain
 from ...core.soft_labels import fit_soft
 from ...core.validation import TransferData, check_rows, check_transfer
-from ...ops.transport import contradictions, plan_of, transport_cost
+from ...ops.transport.plans import contradictions, plan_of, transport_cost
 
 CARD = {
     "class": "JDOT",

@@ -9,8 +9,8 @@ from ...core.chunks import JoinedChunks
 from ...core.constraints import Interval
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.linalg import principal_axes
 from ...ops.moments import chunk_moments, leading_axes
+from ...ops.solvers.linalg import principal_axes
 
 CARD = {
     "class": "JointPCA",

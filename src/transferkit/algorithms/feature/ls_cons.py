@@ -14,7 +14,7 @@ from ...core.base import ESTIMATOR, FeatureTransfer
 from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
+from ...ops.kernels.gaussian import median_gamma, rbf
 
 CARD = {
     "class": "LSConS",

@@ -12,13 +12,13 @@ from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.adaptation_regularization import LinearRegularizedFit, RegularizedFit
 from ...ops.balance import conditional_share
-from ...ops.geodesic_flow import flow_factor
-from ...ops.kernels import rbf
-from ...ops.laplacian import cosine_graph, normalised_laplacian
-from ...ops.linalg import principal_axes, unit_rows
-from ...ops.mmd import mmd_vectors
-from ...ops.nearest_probabilities import nearest_probabilities
-from ...ops.nystroem import nystroem
+from ...ops.kernels.gaussian import rbf
+from ...ops.kernels.geodesic_flow import flow_factor
+from ...ops.kernels.laplacian import cosine_graph, normalised_laplacian
+from ...ops.kernels.mmd import mmd_vectors
+from ...ops.kernels.nystroem import nystroem
+from ...ops.solvers.linalg import principal_axes, unit_rows
+from ...ops.solvers.nearest_probabilities import nearest_probabilities
 
 CARD = {
     "class": "MEDA",

@@ -12,8 +12,8 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transport import EntropicPlan, barycentric, displace, sinkhorn, transport_cost
-from ...ops.transport_parts import transport_parts
+from ...ops.transport.parts import transport_parts
+from ...ops.transport.plans import EntropicPlan, barycentric, displace, sinkhorn, transport_cost
 
 CARD = {
     "class": "ClassRegularisedOT",

@@ -11,8 +11,8 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transport import barycentric, displace, exact_plan, transport_cost
-from ...ops.transport_parts import join_plans, transport_parts
+from ...ops.transport.parts import join_plans, transport_parts
+from ...ops.transport.plans import barycentric, displace, exact_plan, transport_cost
 
 CARD = {
     "class": "ExactOT",

@@ -11,7 +11,7 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.protocols import Array, Domain
 from ...core.soft_labels import fit_soft
 from ...core.validation import check_rows, check_transfer
-from ...ops.transport import plan_of, transport_cost
+from ...ops.transport.plans import plan_of, transport_cost
 
 CARD = {
     "class": "OTLabelPropagation",

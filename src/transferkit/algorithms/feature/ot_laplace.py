@@ -14,9 +14,9 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options, Ran
 from ...core.errors import ParamError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transport import barycentric, displace, transport_cost
-from ...ops.transport_parts import join_plans, transport_parts
-from ...ops.transport_quadratic import Pull, QuadraticPlan, quadratic_plan
+from ...ops.transport.parts import join_plans, transport_parts
+from ...ops.transport.plans import barycentric, displace, transport_cost
+from ...ops.transport.quadratic import Pull, QuadraticPlan, quadratic_plan
 
 CARD = {
     "class": "LaplaceOT",
@@ -98,7 +98,7 @@ class LaplaceOT(FeatureTransfer):
 
     The paper divides by ``n^2`` in place of the graph's total weight, which for k neighbours makes the penalty vanish as k / n:
     its eta is ``2 reg n / k`` in POT's form (``same_class=False``, both domains of n rows). The problem is convex. In place of
-    conditional gradients we use simplicial decomposition (see `transferkit.ops.transport_quadratic`), which needs fewer
+    conditional gradients we use simplicial decomposition (see `transferkit.ops.transport.quadratic`), which needs fewer
     linear programmes, the costly part, and knows how far from the minimum it is.
 
     References

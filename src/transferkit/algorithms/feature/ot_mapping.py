@@ -14,9 +14,9 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.errors import ParamError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.transport import transport_cost
-from ...ops.transport_quadratic import Pull, quadratic_plan
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.transport.plans import transport_cost
+from ...ops.transport.quadratic import Pull, quadratic_plan
 
 CARD = {
     "class": "MappingOT",
@@ -93,7 +93,7 @@ class MappingOT(FeatureTransfer):
 
     The paper alternates between the plan and the map. Given P the best map is a (kernel) ridge regression, whose residual is a
     quadratic form of the images ``n P X_t``: put in, one convex problem in P remains, which simplicial decomposition
-    solves to a known distance of the minimum (see `transferkit.ops.transport_quadratic`). Rows of the fit and new ones are
+    solves to a known distance of the minimum (see `transferkit.ops.transport.quadratic`). Rows of the fit and new ones are
     mapped alike, by T. Target rows are left as they are.
 
     References

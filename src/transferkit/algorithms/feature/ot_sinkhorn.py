@@ -12,8 +12,8 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transport import barycentric, displace, sinkhorn, transport_cost
-from ...ops.transport_parts import transport_parts
+from ...ops.transport.parts import transport_parts
+from ...ops.transport.plans import barycentric, displace, sinkhorn, transport_cost
 
 CARD = {
     "class": "SinkhornOT",
@@ -85,7 +85,7 @@ class SinkhornOT(FeatureTransfer):
     new source row moves like the nearest row of the fit. Known target labels enter through
     prohibitive costs and through the inner fit. Target rows are left as they are.
 
-    The solver is described at `transferkit.ops.transport.sinkhorn`. An iteration is two products with a matrix of
+    The solver is described at `transferkit.ops.transport.plans.sinkhorn`. An iteration is two products with a matrix of
     n_source x n_target; memory is about four such arrays of doubles (128 MB at 2000 rows a side).
 
     References

@@ -12,9 +12,9 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options, Ran
 from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_transfer
-from ...ops.transport import displace, transport_cost
-from ...ops.transport_parts import transport_parts
-from ...ops.transport_relaxed import partial_plan, unbalanced_plan
+from ...ops.transport.parts import transport_parts
+from ...ops.transport.plans import displace, transport_cost
+from ...ops.transport.relaxed import partial_plan, unbalanced_plan
 
 CARD = {
     "class": "UnbalancedOT",
@@ -99,7 +99,7 @@ class UnbalancedOT(FeatureTransfer):
 
     Where a source class is missing in the target, balanced transport has to put its rows somewhere, on rows of
     other classes. Here they keep little mass and, by `weigh`, little say; the papers leave open what to do with
-    the mass in the inner fit. The solver is described at `transferkit.ops.transport_relaxed`; an iteration is two
+    the mass in the inner fit. The solver is described at `transferkit.ops.transport.relaxed`; an iteration is two
     products with a matrix of n_source x n_target.
 
     References

@@ -12,9 +12,9 @@ from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernel_map import fit_kernel_map, kernel_components
-from ...ops.linalg import unit_rows
-from ...ops.mmd import leading_ratio
+from ...ops.kernels.map import fit_kernel_map, kernel_components
+from ...ops.kernels.mmd import leading_ratio
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "SCA",

@@ -11,8 +11,8 @@ from ...core.constraints import Interval
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_rows, check_transfer
-from ...ops.linalg import principal_axes
 from ...ops.neighbours import nearest
+from ...ops.solvers.linalg import principal_axes
 
 CARD = {
     "class": "SemiSubspaceAlignment",

@@ -13,10 +13,10 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import unit_rows
-from ...ops.mmd import ComponentProblem, mmd_vectors
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.kernels.mmd import ComponentProblem, mmd_vectors
 from ...ops.neighbours import nearest
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "SemiSupervisedTCA",

@@ -12,9 +12,9 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Boolean, Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import iterates, unit_rows
-from ...ops.mmd import centred_square, leading_ratio, mmd_vectors
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.kernels.mmd import centred_square, leading_ratio, mmd_vectors
+from ...ops.solvers.linalg import iterates, unit_rows
 
 CARD = {
     "class": "TJM",

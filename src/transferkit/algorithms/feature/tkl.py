@@ -13,8 +13,8 @@ from ...core.base import ESTIMATOR, FeatureTransfer, stack
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import top_eigh
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.solvers.linalg import top_eigh
 
 CARD = {
     "class": "TKL",

@@ -17,7 +17,7 @@ from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.neighbours import nearest
 from ...ops.projected_divergence import projected_divergence
-from ...ops.trace_ratio import least_trace_ratio
+from ...ops.solvers.trace_ratio import least_trace_ratio
 
 CARD = {
     "class": "TransferSubspaceLearning",

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import joint_pass
-from ...engine.input_space import InputSpace, input_space
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.training import Training
+from ...engine.adaptation.alignment import joint_pass
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.inputs.input_space import InputSpace, input_space
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.entropy import row_entropy
 
 CARD = {

@@ -14,7 +14,7 @@ from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.errors import ParamError, TransferWarning
 from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer
 from ...core.protocols import Array
-from ...ops.space_kernels import SpaceKernel
+from ...ops.kernels.spaces import SpaceKernel
 
 CARD = {
     "class": "ARCt",

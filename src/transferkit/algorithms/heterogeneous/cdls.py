@@ -10,8 +10,8 @@ from ...core.base import ESTIMATOR, fit_inner
 from ...core.constraints import Interval
 from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer, check_heterogeneous
 from ...core.protocols import Array, Domain
+from ...ops.kernels.spaces import unit_rows
 from ...ops.landmarks import LandmarkMatching
-from ...ops.space_kernels import unit_rows
 
 CARD = {
     "class": "CDLS",

@@ -12,7 +12,7 @@ from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.heterogeneous import HeterogeneousData
 from ...core.heterogeneous_scores import SpaceClassifier, one_against_rest
 from ...core.protocols import Array
-from ...ops.space_kernels import SpaceKernel
+from ...ops.kernels.spaces import SpaceKernel
 
 CARD = {
     "class": "HFA",

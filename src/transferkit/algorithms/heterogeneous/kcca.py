@@ -11,8 +11,8 @@ from ...core.constraints import Either, Interval, Nothing
 from ...core.heterogeneous import HeterogeneousData, HeterogeneousTransfer
 from ...core.protocols import Array
 from ...ops.canonical import canonical, ties_of, whiten
-from ...ops.kernels import median_gamma, rbf
-from ...ops.linalg import top_eigh
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.solvers.linalg import top_eigh
 
 CARD = {
     "class": "KCCA",

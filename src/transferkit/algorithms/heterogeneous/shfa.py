@@ -11,8 +11,8 @@ from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.heterogeneous import HeterogeneousData
 from ...core.heterogeneous_scores import SpaceClassifier, one_against_rest
 from ...core.protocols import Array
+from ...ops.kernels.spaces import SpaceKernel
 from ...ops.label_mixture import LabelMixture, highest, most_violating, symmetric_root
-from ...ops.space_kernels import SpaceKernel
 
 CARD = {
     "class": "SHFA",

@@ -14,7 +14,7 @@ from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.components import subsample
 from ...ops.density_ratio import bounded_weights, within_spread
-from ...ops.kernels import squared_distances
+from ...ops.kernels.gaussian import squared_distances
 
 CARD = {
     "class": "KDERatio",

@@ -14,7 +14,7 @@ from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.density_ratio import draw_centres, gamma_grid
 from ...ops.folds import deal_folds
-from ...ops.kernels import median_gamma, squared_distances
+from ...ops.kernels.gaussian import median_gamma, squared_distances
 
 CARD = {
     "class": "KLIEP",

@@ -11,8 +11,8 @@ from ...core.base import ESTIMATOR, InstanceTransfer
 from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.box_program import minimise_box_sum, relative_gap
-from ...ops.kernels import median_gamma, rbf
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.solvers.box_program import minimise_box_sum, relative_gap
 
 CARD = {
     "class": "KMM",

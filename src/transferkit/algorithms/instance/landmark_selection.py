@@ -10,10 +10,10 @@ from ...core.base import ESTIMATOR, InstanceTransfer
 from ...core.constraints import Either, Interval, Nothing
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.geodesic_flow import flow_factor
-from ...ops.kernels import median_gamma, squared_distances
-from ...ops.linalg import principal_axes
-from ...ops.share_program import minimise_on_simplices
+from ...ops.kernels.gaussian import median_gamma, squared_distances
+from ...ops.kernels.geodesic_flow import flow_factor
+from ...ops.solvers.linalg import principal_axes
+from ...ops.solvers.share_program import minimise_on_simplices
 
 CARD = {
     "class": "LandmarkSelection",

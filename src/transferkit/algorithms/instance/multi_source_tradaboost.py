@@ -11,7 +11,7 @@ from ...core.boosting import VoteTransfer, mean_one
 from ...core.constraints import Interval
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transfer_boosting import SMALLEST_ERROR
+from ...ops.trees.transfer_boosting import SMALLEST_ERROR
 
 CARD = {
     "class": "MultiSourceTrAdaBoost",

@@ -13,7 +13,7 @@ from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.density_ratio import draw_centres, gamma_grid, leave_one_out_scores
-from ...ops.kernels import median_gamma, squared_distances
+from ...ops.kernels.gaussian import median_gamma, squared_distances
 
 CARD = {
     "class": "RuLSIF",

@@ -12,7 +12,7 @@ from ...core.constraints import Interval
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.transfer_boosting import SMALLEST_ERROR
+from ...ops.trees.transfer_boosting import SMALLEST_ERROR
 
 CARD = {
     "class": "TaskTrAdaBoost",

@@ -10,7 +10,7 @@ from ...core.base import ESTIMATOR, fit_inner, stack
 from ...core.boosting import VoteTransfer, mean_one
 from ...core.constraints import Interval
 from ...core.validation import TransferData
-from ...ops.transfer_boosting import SMALLEST_ERROR
+from ...ops.trees.transfer_boosting import SMALLEST_ERROR
 
 CARD = {
     "class": "TrAdaBoost",

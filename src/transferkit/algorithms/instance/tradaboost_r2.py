@@ -10,7 +10,7 @@ from ...core.base import ESTIMATOR, fit_inner, stack
 from ...core.boosting import MedianTransfer, mean_one
 from ...core.constraints import Interval, Options
 from ...core.validation import TransferData
-from ...ops.transfer_boosting import LOSSES, SMALLEST_ERROR, relative_errors
+from ...ops.trees.transfer_boosting import LOSSES, SMALLEST_ERROR, relative_errors
 
 CARD = {
     "class": "TrAdaBoostR2",

@@ -14,7 +14,7 @@ from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
 from ...ops.folds import deal_folds
-from ...ops.transfer_boosting import LOSSES, adaboost_r2, discount_source, relative_errors
+from ...ops.trees.transfer_boosting import LOSSES, adaboost_r2, discount_source, relative_errors
 
 CARD = {
     "class": "TwoStageTrAdaBoostR2",

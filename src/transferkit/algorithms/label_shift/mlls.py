@@ -10,9 +10,9 @@ from ...core.base import ESTIMATOR, ProbabilityTransfer, fit_inner
 from ...core.constraints import Interval, Options, RandomState
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.black_box import class_probabilities, held_out_shares
-from ...ops.calibration import CALIBRATIONS, Calibration, fit_calibration
-from ...ops.label_shift import em_steps
+from ...ops.label_shift.black_box import class_probabilities, held_out_shares
+from ...ops.label_shift.calibration import CALIBRATIONS, Calibration, fit_calibration
+from ...ops.label_shift.shares import em_steps
 
 CARD = {
     "class": "MLLS",

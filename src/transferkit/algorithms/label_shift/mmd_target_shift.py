@@ -11,8 +11,8 @@ from ...core.constraints import Either, Interval, Nothing
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.kernels import median_gamma, rbf
-from ...ops.share_program import minimise_on_simplices
+from ...ops.kernels.gaussian import median_gamma, rbf
+from ...ops.solvers.share_program import minimise_on_simplices
 
 CARD = {
     "class": "MMDTargetShift",

@@ -12,7 +12,7 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.black_box import held_out_shares
+from ...ops.label_shift.black_box import held_out_shares
 
 CARD = {
     "class": "RLLS",

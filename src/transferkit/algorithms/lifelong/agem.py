@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ...engine.continual import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
-from ...engine.continual_memory import reservoir
-from ...engine.freezing import FreezePlan
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.training import Training
+from ...engine.inputs.rows import Rows
+from ...engine.lifelong.estimator import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
+from ...engine.lifelong.memory import reservoir
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.continual import project
 
 CARD = {
@@ -93,7 +93,7 @@ class AGEM(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, AGEM
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.continual import CONTINUAL_RULES, ContinualNetwork, TaskFit
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.objective import Batch
-from ...engine.training import Training
+from ...engine.lifelong.estimator import CONTINUAL_RULES, ContinualNetwork, TaskFit
+from ...engine.networks.inference import outputs_of
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "ContinualLwF",
@@ -94,7 +94,7 @@ class ContinualLwF(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, ContinualLwF
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

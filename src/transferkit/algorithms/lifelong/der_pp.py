@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.continual import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
-from ...engine.continual_memory import Memory, reservoir
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.rows import Rows
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.rows import Rows
+from ...engine.lifelong.estimator import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
+from ...engine.lifelong.memory import Memory, reservoir
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "DERpp",
@@ -102,7 +102,7 @@ class DERpp(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, DERpp
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...engine.continual import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
-from ...engine.continual_memory import raw_rows
-from ...engine.freezing import FreezePlan
-from ...engine.training import Training
+from ...engine.lifelong.estimator import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
+from ...engine.lifelong.memory import raw_rows
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 from ...ops.memory import greedy_balance, row_keys
 
 CARD = {
@@ -94,7 +94,7 @@ class GDumb(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, GDumb
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -12,14 +12,14 @@ from torch.nn import functional
 
 from ...core.errors import ParamError
 from ...core.protocols import Array
-from ...engine.continual import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
-from ...engine.continual_memory import Joined, Memory, raw_rows
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.training import Training
+from ...engine.inputs.rows import Rows
+from ...engine.lifelong.estimator import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
+from ...engine.lifelong.memory import Joined, Memory, raw_rows
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.memory import herding
 
 CARD = {
@@ -100,7 +100,7 @@ class ICaRL(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, ICaRL
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.continual import CONTINUAL_RULES, ContinualNetwork, TaskFit
-from ...engine.continual_terms import Anchored, mean_over_rows, tensors_of
-from ...engine.freezing import FreezePlan
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.lifelong.estimator import CONTINUAL_RULES, ContinualNetwork, TaskFit
+from ...engine.lifelong.terms import Anchored, mean_over_rows, tensors_of
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 from ...ops.nn.continual import grow_importance, row_sensitivity
 
 CARD = {
@@ -96,7 +96,7 @@ class MAS(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, MAS
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

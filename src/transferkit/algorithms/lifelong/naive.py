@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ...engine.continual import CONTINUAL_RULES, ContinualNetwork
-from ...engine.freezing import FreezePlan
-from ...engine.training import Training
+from ...engine.lifelong.estimator import CONTINUAL_RULES, ContinualNetwork
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "Naive",
@@ -81,7 +81,7 @@ class Naive(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, Naive
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

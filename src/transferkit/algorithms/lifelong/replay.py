@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...core.constraints import Interval
-from ...engine.continual import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
-from ...engine.continual_memory import reservoir
-from ...engine.continual_terms import Replayed
-from ...engine.freezing import FreezePlan
-from ...engine.rows import Rows
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.rows import Rows
+from ...engine.lifelong.estimator import CONTINUAL_RULES, MEMORY_SIZE, ContinualNetwork, TaskFit
+from ...engine.lifelong.memory import reservoir
+from ...engine.lifelong.terms import Replayed
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "Replay",
@@ -93,7 +93,7 @@ class Replay(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, Replay
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ...core.constraints import Interval
 from ...core.errors import ParamError
-from ...engine.continual import CONTINUAL_RULES, ContinualNetwork, TaskFit
-from ...engine.continual_terms import Anchored, tensors_of
-from ...engine.freezing import FreezePlan
-from ...engine.objective import Batch, Objective, Step
-from ...engine.training import Training
+from ...engine.lifelong.estimator import CONTINUAL_RULES, ContinualNetwork, TaskFit
+from ...engine.lifelong.terms import Anchored, tensors_of
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.continual import grow_importance
 
 CARD = {
@@ -99,7 +99,7 @@ class SI(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, SI
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

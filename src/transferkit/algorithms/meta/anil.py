@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...engine.inner_loop import GradientLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import GRADIENT_RULES, META_RULES, MetaEstimator
+from ...engine.meta.inner_loop import GradientLearner
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "ANIL",
@@ -103,7 +103,7 @@ class ANIL(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import ANIL, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from ...core.constraints import Interval
-from ...engine.inner_loop import TaskNetwork, Weights, descend, has_gradient
-from ...engine.labels import Labels
-from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.task_learner import State, TaskLearner, rows_of
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import GRADIENT_RULES, META_RULES, MetaEstimator
+from ...engine.meta.inner_loop import TaskNetwork, Weights, descend, has_gradient
+from ...engine.meta.task_learner import State, TaskLearner, rows_of
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 from ...ops.nn.conjugate_gradients import conjugate_gradients
 
 CARD = {
@@ -116,7 +116,7 @@ class IMAML(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import IMAML, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core.constraints import Boolean
-from ...engine.inner_loop import GradientLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import GRADIENT_RULES, META_RULES, MetaEstimator
+from ...engine.meta.inner_loop import GradientLearner
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "MAML",
@@ -110,7 +110,7 @@ class MAML(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import MAML, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> def line(k):
     ...     x = rng.uniform(-1, 1, (20, 1))

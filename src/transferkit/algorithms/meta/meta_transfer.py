@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 from ...core.constraints import Boolean, Either, Fulfils, Nothing
 from ...core.errors import ParamError
-from ...engine.freezing import FreezePlan
-from ...engine.hard_tasks import Failures, HardEpisodes
-from ...engine.inner_loop import GradientLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator, MetaFit
-from ...engine.meta_rules import checked_training
-from ...engine.network import Network
-from ...engine.pretraining import pretrain
-from ...engine.rows import Rows
-from ...engine.task_learner import TaskLearner
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.inputs.rows import Rows
+from ...engine.meta.estimator import GRADIENT_RULES, META_RULES, MetaEstimator, MetaFit
+from ...engine.meta.hard_tasks import Failures, HardEpisodes
+from ...engine.meta.inner_loop import GradientLearner
+from ...engine.meta.pretraining import pretrain
+from ...engine.meta.rules import checked_training
+from ...engine.meta.task_learner import TaskLearner
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 from ...ops.nn.edits import apply_edit, train_only
 
 CARD = {
@@ -120,7 +120,7 @@ class MetaTransfer(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, MetaTransfer
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ...engine.feature_learner import FeatureLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.task_learner import State
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import META_RULES, MetaEstimator
+from ...engine.meta.feature_learner import FeatureLearner
+from ...engine.meta.task_learner import State
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.prototypes import class_means, squared_distances
 
 CARD = {
@@ -95,7 +95,7 @@ class PrototypicalNetworks(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import PrototypicalNetworks, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

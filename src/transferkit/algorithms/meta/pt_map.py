@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.feature_learner import FeatureLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import MetaEstimator, MetaFit
-from ...engine.meta_rules import POOLED_RULES
-from ...engine.network import Network
-from ...engine.pretraining import pretrain
-from ...engine.task_learner import State
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import MetaEstimator, MetaFit
+from ...engine.meta.feature_learner import FeatureLearner
+from ...engine.meta.pretraining import pretrain
+from ...engine.meta.rules import POOLED_RULES
+from ...engine.meta.task_learner import State
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.prototypes import class_means, squared_distances
 
 CARD = {
@@ -114,7 +114,7 @@ class PTMAP(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import PTMAP, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

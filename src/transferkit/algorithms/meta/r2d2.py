@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...engine.feature_learner import FeatureLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.task_learner import State
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import META_RULES, MetaEstimator
+from ...engine.meta.feature_learner import FeatureLearner
+from ...engine.meta.task_learner import State
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "R2D2",
@@ -97,7 +97,7 @@ class R2D2(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import R2D2, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.feature_learner import FeatureLearner
-from ...engine.labels import Labels
-from ...engine.meta_estimator import META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.rows import move
-from ...engine.task_learner import State
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.inputs.rows import move
+from ...engine.meta.estimator import META_RULES, MetaEstimator
+from ...engine.meta.feature_learner import FeatureLearner
+from ...engine.meta.task_learner import State
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.prototypes import class_means
 from ...ops.nn.relation import Relation
 
@@ -106,7 +106,7 @@ class RelationNetworks(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import RelationNetworks, Domain
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

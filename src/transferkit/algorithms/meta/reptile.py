@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.func import grad
 
 from ...core.constraints import Either, Interval, Nothing, Options
-from ...engine.inner_loop import TaskNetwork, Weights, has_gradient
-from ...engine.labels import Labels
-from ...engine.meta_estimator import GRADIENT_RULES, META_RULES, MetaEstimator
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.task_learner import State, TaskLearner
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.meta.estimator import GRADIENT_RULES, META_RULES, MetaEstimator
+from ...engine.meta.inner_loop import TaskNetwork, Weights, has_gradient
+from ...engine.meta.task_learner import State, TaskLearner
+from ...engine.networks.network import Network
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "Reptile",

@@ -10,16 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.several import features_together, with_views
-from ...engine.several_sources import source_streams, sources_of
-from ...engine.training import Training
-from ...engine.views import Views
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import source_streams, sources_of
+from ...engine.answers.labels import Labels
+from ...engine.inputs.rows import Rows
+from ...engine.inputs.views import Views
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.networks.several import features_together, with_views
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.head_mean import HeadMean, mean_log_proba
 from ...ops.nn.strong_view import strong_view
 

@@ -13,8 +13,8 @@ from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Domain
 from ...core.soft_labels import fit_soft
 from ...core.validation import check_rows, check_transfer
-from ...ops.transport import transport_cost
-from ...ops.transport_multi import shared_class_shares
+from ...ops.transport.plans import transport_cost
+from ...ops.transport.several_sources import shared_class_shares
 
 CARD = {
     "class": "JCPOT",
@@ -76,7 +76,7 @@ class JCPOT(ShallowTransfer):
 
     Where a class keeps its distribution and only the shares move (target shift), h is the target's shares. Without
     ``groups`` there is one source. A source may lack a class, for which the paper has no solution: see
-    `transferkit.ops.transport_multi`. The paper labels target rows only; the inner fit makes the labels
+    `transferkit.ops.transport.several_sources`. The paper labels target rows only; the inner fit makes the labels
     into a predictor for new rows.
 
     References

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.several_sources import domain_features, source_streams, sources_of
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.adaptation.several_sources import domain_features, source_streams, sources_of
+from ...engine.inputs.rows import Rows
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.grad_reverse import reversal_weight
 from ...ops.nn.head_mean import HeadMean
 from ...ops.nn.mmd import mk_mmd

@@ -16,7 +16,7 @@ from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_rows, check_transfer
 from ...ops.components import component_space, subsample
-from ...ops.two_sample import classifier_two_sample, mmd2_unbiased, proxy_a_distance
+from ...ops.evidence.two_sample import classifier_two_sample, mmd2_unbiased, proxy_a_distance
 from ...ops.wrapped import class_shares, fit_wrapped, known_target
 
 CARD = {

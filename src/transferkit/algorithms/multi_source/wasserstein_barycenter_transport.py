@@ -12,8 +12,8 @@ from ...core.constraints import Either, Interval, Nothing
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import check_rows, check_transfer
-from ...ops.transport import barycentric, plan_of, transport_cost
-from ...ops.transport_multi import labelled_barycentre
+from ...ops.transport.plans import barycentric, plan_of, transport_cost
+from ...ops.transport.several_sources import labelled_barycentre
 
 CARD = {
     "class": "WassersteinBarycenterTransport",

@@ -8,8 +8,8 @@ from typing import ClassVar
 from ...core.constraints import Interval
 from ...core.multi_task import LinearMultiTask, LinearTask
 from ...core.protocols import Array
-from ...ops.linear_tasks import fit_penalised
-from ...ops.proximal import shrink_clusters
+from ...ops.linear.linear_tasks import fit_penalised
+from ...ops.linear.proximal import shrink_clusters
 
 CARD = {
     "class": "ClusteredTasks",

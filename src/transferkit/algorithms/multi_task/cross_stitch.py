@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...core.constraints import Interval
-from ...engine.backbone import Backbone
-from ...engine.multi_task import MULTI_TASK_RULES, NetworkMultiTask
-from ...engine.network import Network
-from ...engine.task_rows import TaskLabels
-from ...engine.training import Training
+from ...engine.multi_task.estimator import MULTI_TASK_RULES, NetworkMultiTask
+from ...engine.multi_task.task_rows import TaskLabels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.task_heads import TaskHeads
 
 CARD = {

@@ -10,8 +10,8 @@ import numpy as np
 from ...core.constraints import Boolean, Options
 from ...core.errors import ParamError
 from ...core.protocols import Array
-from ...engine.multi_task import MULTI_TASK_RULES, NetworkMultiTask, TaskFit
-from ...engine.training import Training
+from ...engine.multi_task.estimator import MULTI_TASK_RULES, NetworkMultiTask, TaskFit
+from ...engine.training.settings import Training
 from ...ops.nn.balancing import BALANCERS
 
 CARD = {

@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from ...core.constraints import Interval
 from ...core.multi_task import LinearMultiTask, LinearTask
 from ...core.protocols import Array
-from ...ops.linear_tasks import fit_penalised
-from ...ops.proximal import shrink_rows
+from ...ops.linear.linear_tasks import fit_penalised
+from ...ops.linear.proximal import shrink_rows
 
 CARD = {
     "class": "MultiTaskElasticNet",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ...core.constraints import Interval
-from ...engine.backbone import Backbone
 from ...engine.backbones import identity_backbone
-from ...engine.multi_task import MULTI_TASK_RULES, NetworkMultiTask
-from ...engine.network import Network
-from ...engine.task_rows import TaskLabels
-from ...engine.training import Training
+from ...engine.multi_task.estimator import MULTI_TASK_RULES, NetworkMultiTask
+from ...engine.multi_task.task_rows import TaskLabels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.training.settings import Training
 from ...ops.nn.extraction_heads import ExtractionHeads
 
 CARD = {

@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
-from ...engine.multi_task import MULTI_TASK_RULES, NetworkMultiTask
-from ...engine.task_rows import TaskLabels
-from ...engine.training import Training
+from ...engine.multi_task.estimator import MULTI_TASK_RULES, NetworkMultiTask
+from ...engine.multi_task.task_rows import TaskLabels
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "SingleTask",
@@ -66,7 +66,7 @@ class SingleTask(NetworkMultiTask):
     Notes
     -----
     Each network minimises its own loss. With a given seed all begin with the same weights in the body. The gains of other
-    methods over this one are what `transferkit.ops.task_gains.delta_m` averages; a task whose gain is negative suffers
+    methods over this one are what `transferkit.ops.metrics.task_gains.delta_m` averages; a task whose gain is negative suffers
     from negative transfer.
 
     References

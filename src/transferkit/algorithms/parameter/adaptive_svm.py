@@ -15,9 +15,9 @@ from ...core.constraints import Boolean, Either, EstimatorLike, Interval, Nothin
 from ...core.protocols import Array
 from ...core.source_model import SOURCE, SourceModelTransfer, missing_classes, one_versus_rest_scores
 from ...core.validation import TransferData
-from ...ops.biased_ridge import about_mean
-from ...ops.box_qp import solve_box_qp
-from ...ops.kernels import rbf
+from ...ops.kernels.gaussian import rbf
+from ...ops.linear.biased_ridge import about_mean
+from ...ops.solvers.box_qp import solve_box_qp
 
 CARD = {
     "class": "AdaptiveSVM",

@@ -15,7 +15,7 @@ from ...core.constraints import Either, Interval, Options
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_rows, check_transfer
-from ...ops.evidence import gaussian_evidence, gaussian_posterior, laplace_fit, sufficient_rows
+from ...ops.linear.evidence import gaussian_evidence, gaussian_posterior, laplace_fit, sufficient_rows
 
 CARD = {
     "class": "BayesianPriorTransfer",

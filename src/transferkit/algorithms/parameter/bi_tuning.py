@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from ...core.constraints import Interval
 from ...core.errors import DomainError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.training import Training
-from ...engine.views import Views
+from ...engine.answers.labels import Labels
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.inputs.views import Views
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "BiTuning",
@@ -113,7 +113,7 @@ class BiTuning(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import BiTuning
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

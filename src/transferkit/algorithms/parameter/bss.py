@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.objective import Batch
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "BSS",
@@ -97,7 +97,7 @@ class BSS(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import BSS
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

@@ -16,14 +16,14 @@ from torch.nn import functional
 from ...core.constraints import Fulfils, Interval, Options
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inputs import as_rows, check_input
-from ...engine.objective import Batch
-from ...engine.source_task import source_head_of, source_logits
-from ...engine.supervised import Supervised
-from ...engine.training import Training
-from ...ops.label_shift import temperature
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.inputs import as_rows, check_input
+from ...engine.source_free.source_task import source_head_of, source_logits
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
+from ...ops.label_shift.shares import temperature
 
 CARD = {
     "class": "CoTuning",
@@ -118,7 +118,7 @@ class CoTuning(NetworkTransfer):
     >>> from torch import nn
     >>> from transferkit import CoTuning
     >>> from transferkit.engine.backbones import load_backbone
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

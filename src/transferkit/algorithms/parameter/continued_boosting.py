@@ -17,8 +17,8 @@ from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.source_model import SOURCE, SourceModelTransfer, as_the_source_asks, missing_classes
 from ...core.validation import TransferData
-from ...ops.boosting import add_trees, boost, boosting_loss
 from ...ops.folds import deal_folds
+from ...ops.trees.boosting import add_trees, boost, boosting_loss
 
 CARD = {
     "class": "ContinuedBoosting",

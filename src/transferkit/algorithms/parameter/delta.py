@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from ...core.constraints import Boolean, Either, Fulfils, Interval
 from ...core.errors import ParamError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.part_outputs import part_outputs
-from ...engine.probe import fit_probe
-from ...engine.rows import move
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.features.probe import fit_probe
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.rows import move
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.networks.part_outputs import part_outputs
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 from ...ops.nn.channel_attention import channel_attention, loss_rises, map_distance
 from ...ops.nn.dropout import without_dropout
 from ...ops.nn.feature_maps import channel_axis
@@ -125,7 +125,7 @@ class DELTA(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import DELTA
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

@@ -10,17 +10,17 @@ from torch import Tensor
 
 from ...core.constraints import Interval, Options
 from ...core.protocols import Array
-from ...engine.backbone import Backbone
+from ...engine.answers.objects import as_targets, find_objects, flipped, read_objects
 from ...engine.backbones.detector_models import load_detector, with_classes
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.objects import as_targets, find_objects, flipped, read_objects
-from ...engine.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, size_in_memory
-from ...engine.rows import Rows
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.inputs.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, size_in_memory
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.detection_head import DetectionHead
 
 CARD = {
@@ -98,7 +98,7 @@ class Detection(NetworkTransfer):
     Examples
     --------
     >>> from transferkit import Detection
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> model = Detection("hf:hustvl/yolos-tiny", training=Training(n_epochs=20, lr=5e-5, batch_size=8))
     >>> objects = [{"boxes": [[10, 20, 60, 90]], "labels": ["ant"]}]
     >>> model.fit(images, objects).predict(images)  # doctest: +SKIP

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.errors import ParamError
 from ...engine.backbones import load_backbone
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan, make_plan
-from ...engine.inference import outputs_of
-from ...engine.loop import Loop
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective
-from ...engine.preprocess import Preprocess
-from ...engine.rows import Rows
-from ...engine.start_head import start_from_probe
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.start_head import start_from_probe
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.preprocess import Preprocess
+from ...engine.inputs.rows import Rows
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan, make_plan
+from ...engine.training.loop import Loop
+from ...engine.training.objective import Batch, Objective
+from ...engine.training.settings import Training
 from ...ops.nn.answers import answer_distance
 from ...ops.nn.heads import Head
 
@@ -119,7 +119,7 @@ class Distillation(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import Distillation
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> large, small = nn.Sequential(nn.Linear(4, 64), nn.ReLU()), nn.Sequential(nn.Linear(4, 8), nn.ReLU())

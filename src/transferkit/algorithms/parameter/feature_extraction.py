@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Options
-from ...engine.backbone import Backbone
+from ...engine.answers.labels import Labels
 from ...engine.backbones import identity_backbone
-from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
-from ...engine.features import extract
-from ...engine.freezing import FreezePlan, make_plan
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.preprocessing.numbers import VectorPreprocess
-from ...engine.probe import PROBES, fit_probe
-from ...engine.rows import Rows
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.features.extraction import extract
+from ...engine.features.probe import PROBES, fit_probe
+from ...engine.fine_tuning.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.preprocessing.numbers import VectorPreprocess
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan, make_plan
+from ...engine.training.settings import Training
 from ...ops.nn.heads import HEADS, Head
 
 CARD = {

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from ...core.constraints import Options
 from ...core.errors import ParamError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.start_head import start_from_probe
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.start_head import start_from_probe
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "FineTuning",

@@ -16,7 +16,7 @@ from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import check_rows, check_transfer
-from ...ops.kernels import squared_distances
+from ...ops.kernels.gaussian import squared_distances
 from ...ops.two_domain_gp import log_likelihood, two_domain_kernel
 
 CARD = {

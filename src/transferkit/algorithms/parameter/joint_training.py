@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from ...core.constraints import Fulfils, Interval, Options
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.forgetting import forgetting
-from ...engine.freezing import FreezePlan
-from ...engine.inputs import as_rows, check_input
-from ...engine.labels import Labels, find_labels
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.rows import Rows
-from ...engine.source_task import source_head_of
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.answers.labels import Labels, find_labels
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.forgetting import forgetting
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.inputs.inputs import as_rows, check_input
+from ...engine.inputs.rows import Rows
+from ...engine.networks.network import Network
+from ...engine.source_free.source_task import source_head_of
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 from ...ops.nn.heads import Head
 
 CARD = {
@@ -113,7 +113,7 @@ class JointTraining(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import Domain, JointTraining
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

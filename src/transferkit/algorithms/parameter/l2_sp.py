@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.network import Network
-from ...engine.objective import Batch
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
 from ...ops.nn.penalties import half_squares
 
 CARD = {
@@ -94,7 +94,7 @@ class L2SP(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import L2SP
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...core.constraints import Boolean, Either, Interval, Nothing
-from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.training.settings import Training
 from ...ops.nn.structure import PATTERNS
 
 CARD = {

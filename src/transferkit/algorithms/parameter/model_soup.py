@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ...core.constraints import Either, Fulfils, Interval, Nothing, Options, check_params
 from ...core.errors import ParamError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.start_head import start_from_probe
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.start_head import start_from_probe
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.networks.inference import outputs_of
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 from ...ops.nn.interpolate import interpolate
 
 CARD = {
@@ -110,7 +110,7 @@ class ModelSoup(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import ModelSoup
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> source = nn.Sequential(nn.Linear(4, 16), nn.ReLU())

@@ -14,7 +14,7 @@ from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.source_model import LINEAR, SOURCE, SourceModelTransfer, linear_part, missing_classes
 from ...core.validation import TransferData
-from ...ops.biased_ridge import about_mean
+from ...ops.linear.biased_ridge import about_mean
 
 CARD = {
     "class": "PMTSVM",

@@ -11,7 +11,7 @@ from ...core.constraints import Either, Interval, Options
 from ...core.errors import ParamError
 from ...core.source_model import LINEAR, SOURCE, SourceModelTransfer, linear_part
 from ...core.validation import TransferData
-from ...ops.biased_ridge import REGS, PriorRows, last_best, ridge_path
+from ...ops.linear.biased_ridge import REGS, PriorRows, last_best, ridge_path
 
 CARD = {
     "class": "PriorLinear",

@@ -12,9 +12,9 @@ from ...core.errors import ParamError
 from ...core.protocols import Array
 from ...core.source_model import LINEAR, SOURCE, SourceModelTransfer, linear_part, missing_classes
 from ...core.validation import TransferData
-from ...ops.biased_logistic import fit_biased, log_loss_left_out
-from ...ops.biased_ridge import REGS, PriorRows, last_best
 from ...ops.folds import deal_folds
+from ...ops.linear.biased_logistic import fit_biased, log_loss_left_out
+from ...ops.linear.biased_ridge import REGS, PriorRows, last_best
 
 CARD = {
     "class": "PriorLogistic",

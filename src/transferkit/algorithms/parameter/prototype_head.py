@@ -12,10 +12,10 @@ from torch import nn
 
 from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Options
 from ...core.protocols import Array
-from ...engine.estimator import NETWORK_RULES, Fit, NetworkTransfer
-from ...engine.features import extract
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.features.extraction import extract
+from ...engine.fine_tuning.estimator import NETWORK_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.training.settings import Training
 from ...ops.nn.heads import Head
 
 CARD = {

@@ -12,18 +12,18 @@ from torch import Tensor
 
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.protocols import Array
-from ...engine.backbone import Backbone
-from ...engine.device import find_place
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.masks import MaskLabels, find_masks, mask_loss, random_views, read_masks
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, squashed
-from ...engine.preprocessing.image import AUGMENT
-from ...engine.rows import Rows
-from ...engine.training import Training
+from ...engine.answers.masks import MaskLabels, find_masks, mask_loss, random_views, read_masks
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.inputs.pictures import IMAGE_SIZE, check_pictures, decoded, picture_rows, squashed
+from ...engine.inputs.preprocessing.image import AUGMENT
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.device import find_place
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.decoders import DECODERS, Decoder, resize
 from ...ops.nn.pyramid import find_maps
 
@@ -112,7 +112,7 @@ class Segmentation(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import Segmentation
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).integers(0, 256, size=(16, 8, 8), dtype=np.uint8)
     >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> model = Segmentation(body, augment="none", training=Training(n_epochs=20, lr=0.05, batch_size=8))

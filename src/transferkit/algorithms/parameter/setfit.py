@@ -14,16 +14,16 @@ from torch import Tensor
 from ...core.constraints import Either, Interval, Options
 from ...core.errors import DomainError
 from ...core.protocols import Array
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.pairs import Pairs, pair_rows
-from ...engine.probe import fit_probe
-from ...engine.ragged import by_length, take_rows
-from ...engine.rows import Rows
-from ...engine.training import Training
+from ...engine.features.probe import fit_probe
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.inputs.pairs import Pairs, pair_rows
+from ...engine.inputs.ragged import by_length, take_rows
+from ...engine.inputs.rows import Rows
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.contrast import alike, cosine_loss, draw_pairs, supcon_loss
 from ...ops.nn.heads import Head
 
@@ -120,7 +120,7 @@ class SetFit(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import SetFit
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> X = np.random.default_rng(0).normal(size=(20, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> model = SetFit(nn.Linear(4, 16), iterations=5, training=Training(n_epochs=2, lr=0.01)).fit(X, y)

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from ...core.constraints import Interval
 from ...core.errors import ParamError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.objective import Objective
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Objective
+from ...engine.training.settings import Training
 from ...ops.nn.stoch_norm import StochNorm as Layer
 from ...ops.nn.stoch_norm import restore, stoch_norm
 
@@ -93,7 +93,7 @@ class StochNorm(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import StochNorm
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

@@ -16,8 +16,8 @@ from ...core.constraints import Boolean, Either, Fulfils, Nothing, RandomState
 from ...core.protocols import Array
 from ...core.source_model import SourceModelTransfer, missing_classes
 from ...core.validation import TransferData
-from ...ops.tree_transfer import expand_and_reduce, move_thresholds
-from ...ops.trees import Node, flat_trees, grow_like, leaf_values, nested_tree
+from ...ops.trees.arrays import Node, flat_trees, grow_like, leaf_values, nested_tree
+from ...ops.trees.transfer import expand_and_reduce, move_thresholds
 
 CARD = {
     "class": "StructureTransfer",

@@ -14,18 +14,18 @@ from torch.nn import functional
 
 from ...core.errors import DomainError
 from ...core.protocols import Array
-from ...engine.backbone import Backbone
-from ...engine.device import find_place
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.preprocessing.text import TextPreprocess
-from ...engine.rows import Rows
-from ...engine.training import Training
-from ...engine.words import IGNORED, WordLabels, WordPreprocess, check_sentences, read_word_labels
-from ...ops.entities import entity_f1
+from ...engine.answers.words import IGNORED, WordLabels, WordPreprocess, check_sentences, read_word_labels
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.inputs.preprocessing.text import TextPreprocess
+from ...engine.inputs.rows import Rows
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.device import find_place
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
+from ...ops.metrics.entities import entity_f1
 from ...ops.nn.token_head import TokenHead, find_states
 
 CARD = {
@@ -95,7 +95,7 @@ class TokenClassification(NetworkTransfer):
     Examples
     --------
     >>> from transferkit import TokenClassification
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> model = TokenClassification("hf:bert-base-cased", training=Training(n_epochs=3, lr=5e-5, batch_size=16))
     >>> X, y = [["Ada", "met", "Bob"]], [["B-PER", "O", "B-PER"]]
     >>> model.fit(X, y).predict(["Ada sings"])  # doctest: +SKIP
@@ -195,7 +195,7 @@ class TokenClassification(NetworkTransfer):
         return self.labels_.score(self._true("score", X, y), self.predict(X))
 
     def score_entities(self, X: Any, y: Any) -> float:
-        """F1 over whole entities of BIO labels, as `transferkit.ops.entities.entity_f1` counts them."""
+        """F1 over whole entities of BIO labels, as `transferkit.ops.metrics.entities.entity_f1` counts them."""
         return entity_f1(self._true("score_entities", X, y), self.predict(X))
 
     def _true(self, method: str, X: Any, y: Any) -> list[list[Any]]:

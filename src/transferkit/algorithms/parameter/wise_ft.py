@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ...core.constraints import Either, Interval, Options
 from ...core.errors import ParamError
-from ...engine.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
-from ...engine.freezing import FreezePlan
-from ...engine.inference import outputs_of
-from ...engine.network import Network
-from ...engine.start_head import start_from_probe
-from ...engine.supervised import Supervised
-from ...engine.training import Training
+from ...engine.fine_tuning.estimator import NETWORK_RULES, PLAN_RULES, Fit, NetworkTransfer
+from ...engine.fine_tuning.start_head import start_from_probe
+from ...engine.fine_tuning.supervised import Supervised
+from ...engine.networks.inference import outputs_of
+from ...engine.networks.network import Network
+from ...engine.training.freezing import FreezePlan
+from ...engine.training.settings import Training
 from ...ops.nn.interpolate import interpolate
 
 CARD = {
@@ -103,7 +103,7 @@ class WiseFT(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import WiseFT
-    >>> from transferkit.engine.training import Training
+    >>> from transferkit.engine.training.settings import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphJoint
-from ...engine.labels import Labels
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphJoint
+from ...engine.training.settings import Training
 from ...ops.nn.graph_network import GraphNetwork
 
 CARD = {

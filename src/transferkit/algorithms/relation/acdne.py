@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphAlignment, GraphJoint, Nodes
-from ...engine.labels import Labels
-from ...engine.training import Training
-from ...ops.graphs import Links
+from ...engine.answers.labels import Labels
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphAlignment, GraphJoint, Nodes
+from ...engine.training.settings import Training
+from ...ops.graphs.links import Links
+from ...ops.graphs.transitions import near_nodes
 from ...ops.nn.discriminator import Discriminator, domain_loss
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 from ...ops.nn.propagate import propagate
 from ...ops.nn.two_view_network import TwoViewNetwork
-from ...ops.transitions import near_nodes
 
 CARD = {
     "class": "ACDNE",

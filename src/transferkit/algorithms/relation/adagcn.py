@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphObjective
-from ...engine.labels import Labels
-from ...engine.objective import Batch, Step
-from ...engine.training import Training
+from ...engine.answers.labels import Labels
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphObjective
+from ...engine.training.objective import Batch, Step
+from ...engine.training.settings import Training
 from ...ops.nn.graph_network import GraphNetwork
 
 CARD = {

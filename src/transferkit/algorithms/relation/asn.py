@@ -10,16 +10,16 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from ...core.constraints import Either, Interval, Nothing
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_adversary import GraphAdversary
-from ...engine.graph_objective import GraphAlignment, GraphJoint, Nodes
-from ...engine.labels import Labels
-from ...engine.training import Training
-from ...ops.graphs import Links, mean_of_neighbours
+from ...engine.answers.labels import Labels
+from ...engine.graphs.adversary import GraphAdversary
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphAlignment, GraphJoint, Nodes
+from ...engine.training.settings import Training
+from ...ops.graphs.links import Links, mean_of_neighbours
+from ...ops.graphs.transitions import near_nodes
 from ...ops.nn.graph_layers import GraphLayer, attend
 from ...ops.nn.local_global_network import VIEWS, LocalGlobalNetwork
 from ...ops.nn.separation import OwnEncoder, common_part, divergence, draw, edge_loss
-from ...ops.transitions import near_nodes
 
 CARD = {
     "class": "ASN",

@@ -15,7 +15,7 @@ from ...core.heterogeneous import HeterogeneousData
 from ...core.plan_transfer import PlanTransfer, label_mismatch, to_unit_scale
 from ...core.protocols import Array
 from ...ops.folds import deal_folds
-from ...ops.transport import sinkhorn
+from ...ops.transport.plans import sinkhorn
 
 CARD = {
     "class": "CoOptimalTransport",

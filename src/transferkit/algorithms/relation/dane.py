@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.constraints import Boolean, Interval
-from ...engine.graph import drawn_generator
-from ...engine.graph_adaptation import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphObjective
-from ...engine.labels import Labels
-from ...engine.objective import Batch, Step, Stream
-from ...engine.training import Training
-from ...ops.graph_pairs import NodePairs
+from ...engine.answers.labels import Labels
+from ...engine.graphs.estimator import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.graph import drawn_generator
+from ...engine.graphs.objective import GraphObjective
+from ...engine.training.objective import Batch, Step, Stream
+from ...engine.training.settings import Training
+from ...ops.graphs.pairs import NodePairs
 from ...ops.nn.graph_network import GraphNetwork
 
 CARD = {

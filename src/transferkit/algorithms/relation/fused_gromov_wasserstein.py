@@ -11,8 +11,8 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.heterogeneous import COLUMN_PAIRS, HeterogeneousData, shared_columns
 from ...core.plan_transfer import PlanTransfer, label_mismatch
 from ...core.protocols import Array
-from ...ops.gromov import couple_by_distances
-from ...ops.kernels import squared_distances
+from ...ops.kernels.gaussian import squared_distances
+from ...ops.transport.gromov import couple_by_distances
 
 CARD = {
     "class": "FusedGromovWasserstein",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...engine.graph_adaptation import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphObjective
-from ...engine.training import Training
+from ...engine.graphs.estimator import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphObjective
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "GraphSourceOnly",

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.constraints import Interval, Options
-from ...engine.graph_adaptation import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_objective import GraphJoint
-from ...engine.training import Training
+from ...engine.graphs.estimator import CONV, GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.objective import GraphJoint
+from ...engine.training.settings import Training
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 from ...ops.nn.mmd import mk_mmd
 

@@ -8,7 +8,7 @@ from ...core.base import ESTIMATOR
 from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.heterogeneous import HeterogeneousData
 from ...core.plan_transfer import PlanTransfer, label_mismatch
-from ...ops.gromov import couple_by_distances
+from ...ops.transport.gromov import couple_by_distances
 
 CARD = {
     "class": "GromovWasserstein",

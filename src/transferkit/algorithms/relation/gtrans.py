@@ -14,12 +14,12 @@ from torch.nn import functional
 from ...core.constraints import Interval
 from ...core.errors import ParamError
 from ...core.protocols import Array
-from ...engine.graph import Graph
-from ...engine.graph_objective import GraphObjective
-from ...engine.graph_source_free import GRAPH_SOURCE_RULES, GraphSourceFree, GraphTargetFit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.training import Training
-from ...ops.graphs import convolution
+from ...engine.graphs.graph import Graph
+from ...engine.graphs.objective import GraphObjective
+from ...engine.graphs.source_free import GRAPH_SOURCE_RULES, GraphSourceFree, GraphTargetFit
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
+from ...ops.graphs.links import convolution
 from ...ops.nn.soft_edges import SoftEdges, project_on_budget
 
 CARD = {

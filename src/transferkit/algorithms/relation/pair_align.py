@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ...core.constraints import Interval, Options
 from ...core.protocols import Array
-from ...engine.graph import Graph
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_inference import all_nodes
-from ...engine.graph_objective import GraphObjective
-from ...engine.objective import Batch
-from ...engine.training import Training
-from ...ops.edge_weights import weighted_links
-from ...ops.pair_weights import as_shares, neighbour_ratios, pair_confusions, pair_shares, share_weights
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.graph import Graph
+from ...engine.graphs.inference import all_nodes
+from ...engine.graphs.objective import GraphObjective
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
+from ...ops.graphs.edge_weights import weighted_links
+from ...ops.graphs.pair_weights import as_shares, neighbour_ratios, pair_confusions, pair_shares, share_weights
 
 CARD = {
     "class": "PairAlign",

@@ -19,7 +19,7 @@ from ...core.errors import DomainError
 from ...core.graph_transfer import Asked, GraphTransfer
 from ...core.graphs import GraphData
 from ...core.protocols import Array, Domain
-from ...ops.graphs import convolution
+from ...ops.graphs.links import convolution
 
 CARD = {
     "class": "SimplifiedGraphConvolution",

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.graph import drawn_generator
-from ...engine.graph_objective import GraphObjective
-from ...engine.graph_source_free import GRAPH_SOURCE_RULES, GraphSourceFree, GraphTargetFit
-from ...engine.objective import Batch, Stream
-from ...engine.training import Training
+from ...engine.graphs.graph import drawn_generator
+from ...engine.graphs.objective import GraphObjective
+from ...engine.graphs.source_free import GRAPH_SOURCE_RULES, GraphSourceFree, GraphTargetFit
+from ...engine.training.objective import Batch, Stream
+from ...engine.training.settings import Training
+from ...ops.graphs.node_roles import draw_neighbours, role_links
 from ...ops.nn.entropy import class_entropy, mean_entropy
-from ...ops.node_roles import draw_neighbours, role_links
 
 CARD = {
     "class": "SOGA",

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from ...core.constraints import Interval, Options
 from ...core.protocols import Array
-from ...engine.graph import Graph
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_inference import all_nodes
-from ...engine.graph_objective import GraphJoint, GraphObjective
-from ...engine.objective import Batch
-from ...engine.training import Training
-from ...ops.edge_weights import link_ratios, weighted_links
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.graphs.graph import Graph
+from ...engine.graphs.inference import all_nodes
+from ...engine.graphs.objective import GraphJoint, GraphObjective
+from ...engine.training.objective import Batch
+from ...engine.training.settings import Training
+from ...ops.graphs.edge_weights import link_ratios, weighted_links
 from ...ops.nn.discriminator import domain_accuracy, domain_loss
 from ...ops.nn.grad_reverse import grad_reverse, reversal_weight
 

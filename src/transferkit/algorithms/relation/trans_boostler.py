@@ -243,7 +243,7 @@ class TransBoostler(MappedTransfer):
             return character_vectors(words)
         if isinstance(embed, str):
             from ...engine.backbones import load_backbone
-            from ...engine.features import extract
+            from ...engine.features.extraction import extract
 
             return extract(load_backbone(embed), words, precision="fp32")
         return vectors_of(words, embed)

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.constraints import Interval
-from ...engine.graph_adaptation import GRAPH_RULES, GraphAdaptation, GraphFit
-from ...engine.graph_adversary import GraphAdversary
-from ...engine.labels import Labels
-from ...engine.training import Training
-from ...ops.graphs import Links, convolution
+from ...engine.answers.labels import Labels
+from ...engine.graphs.adversary import GraphAdversary
+from ...engine.graphs.estimator import GRAPH_RULES, GraphAdaptation, GraphFit
+from ...engine.training.settings import Training
+from ...ops.graphs.links import Links, convolution
+from ...ops.graphs.random_walks import positive_information, walk_counts
 from ...ops.nn.dual_graph_network import DualGraphNetwork
-from ...ops.random_walks import positive_information, walk_counts
 
 CARD = {
     "class": "UDAGCN",

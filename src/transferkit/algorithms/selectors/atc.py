@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Interval, Options, RandomState
 from ...core.protocols import Domain
-from ...ops.confidence import max_confidence, negative_entropy, share_above_threshold
-from ...ops.held_out import held_out_predictions
-from ...ops.label_free import check_label_free, target_probabilities
+from ...ops.evidence.confidence import max_confidence, negative_entropy, share_above_threshold
+from ...ops.evidence.held_out import held_out_predictions
+from ...ops.evidence.label_free import check_label_free, target_probabilities
 
 CARD = {
     "class": "ATC",
@@ -50,7 +50,7 @@ class ATC(BaseEstimator):
     the source accuracy. Where confidences are coarse, as those of a few neighbours or trees, many lie at t itself; they
     then count in part, so that this still holds.
 
-    Source predictions are of rows held out (`transferkit.ops.held_out`): the candidate's inner estimator is refitted on
+    Source predictions are of rows held out (`transferkit.ops.evidence.held_out`): the candidate's inner estimator is refitted on
     the other folds of the mapped source, while the map stays as it is and has seen all rows. A candidate without such a
     part, a network for one, is asked about its own training rows, and its estimate is then too good. Probabilities are
     taken as they are; the paper also reports results after a calibration by temperature.

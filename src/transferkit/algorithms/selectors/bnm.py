@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ...core.protocols import Domain
-from ...ops.label_free import check_label_free, target_probabilities
+from ...ops.evidence.label_free import check_label_free, target_probabilities
 
 CARD = {
     "class": "BNM",

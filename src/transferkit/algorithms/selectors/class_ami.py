@@ -9,9 +9,9 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from ...core.constraints import Interval, Options, RandomState
 from ...core.protocols import Array, Domain
-from ...ops.candidates import check_rows
 from ...ops.clusters import kmeans_clusters
-from ...ops.label_free import candidate_features, check_label_free, target_labels
+from ...ops.evidence.candidates import check_rows
+from ...ops.evidence.label_free import candidate_features, check_label_free, target_labels
 
 CARD = {
     "class": "ClassAMI",

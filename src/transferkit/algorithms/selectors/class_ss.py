@@ -11,8 +11,8 @@ from ...core.constraints import Boolean, Interval, RandomState
 from ...core.protocols import Domain
 from ...ops.clusters import class_clusters
 from ...ops.components import component_space, subsample
-from ...ops.label_free import candidate_features, check_label_free, target_labels
-from ...ops.linalg import unit_rows
+from ...ops.evidence.label_free import candidate_features, check_label_free, target_labels
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "ClassSS",

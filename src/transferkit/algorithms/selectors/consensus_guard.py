@@ -12,8 +12,16 @@ from sklearn.base import BaseEstimator
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, class_probabilities, finding, shift_finding
-from ...ops.consensus import Consensus, measure_consensus
+from ...ops.evidence.candidates import (
+    MODEL,
+    MODELS,
+    check_domains,
+    check_rows,
+    class_probabilities,
+    finding,
+    shift_finding,
+)
+from ...ops.evidence.consensus import Consensus, measure_consensus
 
 CARD = {
     "class": "ConsensusGuard",
@@ -67,8 +75,8 @@ class ConsensusGuard(BaseEstimator):
 
     Notes
     -----
-    p_E is the vote of all models, weighted by rank (`transferkit.ops.consensus.ranked_vote`). With D the n_D of n target rows on
-    which candidate c and anchor b differ, the score of a candidate that passes is ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``;
+    p_E is the vote of all models, weighted by rank (`transferkit.ops.evidence.consensus.ranked_vote`). With D the n_D of n target
+    rows on which candidate c and anchor b differ, the score of a candidate that passes is ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``;
     that of one that fails is half this value minus a half, which still ranks them.
 
     The rule and its thresholds come from an experiment on 317 real tasks. It differs from the rule frozen there in that

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Either, EstimatorLike, Interval, Nothing, Options, RandomState
 from ...core.protocols import Domain
-from ...ops.held_out import held_out_predictions
-from ...ops.importance import control_variate_risk, held_out_losses, importance_weights
-from ...ops.label_free import candidate_features, check_label_free, check_labelled
+from ...ops.evidence.held_out import held_out_predictions
+from ...ops.evidence.importance import control_variate_risk, held_out_losses, importance_weights
+from ...ops.evidence.label_free import candidate_features, check_label_free, check_labelled
 
 CARD = {
     "class": "DEV",

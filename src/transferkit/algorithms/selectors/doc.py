@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Interval, RandomState
 from ...core.protocols import Domain
-from ...ops.confidence import difference_of_confidences
-from ...ops.held_out import held_out_predictions
-from ...ops.label_free import check_label_free, target_probabilities
+from ...ops.evidence.confidence import difference_of_confidences
+from ...ops.evidence.held_out import held_out_predictions
+from ...ops.evidence.label_free import check_label_free, target_probabilities
 
 CARD = {
     "class": "DoC",
@@ -44,7 +44,7 @@ class DoC(BaseEstimator):
     target taken for the difference of accuracies. The paper also regresses the one on the other over known shifts; we
     have none.
 
-    Source accuracy and confidence come from rows held out (`transferkit.ops.held_out`): the candidate's inner estimator
+    Source accuracy and confidence come from rows held out (`transferkit.ops.evidence.held_out`): the candidate's inner estimator
     is refitted on the other folds of the mapped source, while the map stays as it is and has seen all rows. The
     target's confidence is that of the candidate as it was fitted. A candidate without such a part, a network for one,
     is asked about its own training rows: its estimate is then too good. Refits on fewer rows are less sure,

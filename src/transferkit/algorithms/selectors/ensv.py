@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 
 from ...core.errors import ParamError
 from ...core.protocols import Array, Domain
-from ...ops.ballots import ballot, common_classes, labels_of
-from ...ops.candidates import MODELS
-from ...ops.kept import kept
-from ...ops.label_free import check_label_free
+from ...ops.evidence.ballots import ballot, common_classes, labels_of
+from ...ops.evidence.candidates import MODELS
+from ...ops.evidence.kept import kept
+from ...ops.evidence.label_free import check_label_free
 
 CARD = {
     "class": "EnsV",

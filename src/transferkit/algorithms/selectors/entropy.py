@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator
 
 from ...core.protocols import Domain
-from ...ops.confidence import negative_entropy
-from ...ops.label_free import check_label_free, target_probabilities
+from ...ops.evidence.confidence import negative_entropy
+from ...ops.evidence.label_free import check_label_free, target_probabilities
 
 CARD = {
     "class": "Entropy",

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from ...core.constraints import Either, Interval, Nothing, Options
 from ...core.errors import DomainError
 from ...core.protocols import Domain
-from ...ops.transferability import features_of, known_rows, principal_scores
+from ...ops.evidence.transferability import features_of, known_rows, principal_scores
 
 CARD = {
     "class": "GBC",

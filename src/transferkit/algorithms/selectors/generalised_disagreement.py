@@ -11,10 +11,10 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Domain
-from ...ops.ballots import labels_of
+from ...ops.evidence.ballots import labels_of
+from ...ops.evidence.label_free import check_label_free, check_labelled
+from ...ops.evidence.refits import check_recipe, classes_of, refit
 from ...ops.folds import deal_folds
-from ...ops.label_free import check_label_free, check_labelled
-from ...ops.refits import check_recipe, classes_of, refit
 
 CARD = {
     "class": "GeneralisedDisagreement",

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Either, Interval, Options
 from ...core.protocols import Array, Domain
-from ...ops.transferability import features_of, known_rows, spectrum
+from ...ops.evidence.transferability import features_of, known_rows, spectrum
 
 CARD = {
     "class": "HScore",

@@ -8,8 +8,8 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Interval
 from ...core.protocols import Domain
-from ...ops.confidence import negative_entropy
-from ...ops.label_free import check_label_free, target_probabilities
+from ...ops.evidence.confidence import negative_entropy
+from ...ops.evidence.label_free import check_label_free, target_probabilities
 
 CARD = {
     "class": "InfoMax",

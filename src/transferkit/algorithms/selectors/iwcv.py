@@ -8,12 +8,12 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Either, EstimatorLike, Interval, Nothing, Options, RandomState
 from ...core.protocols import Array, Domain
-from ...ops.ballots import labels_of
-from ...ops.candidates import check_rows
-from ...ops.held_out import held_out_predictions
-from ...ops.importance import held_out_losses, importance_weights
-from ...ops.kept import kept
-from ...ops.label_free import candidate_features, check_label_free, check_labelled
+from ...ops.evidence.ballots import labels_of
+from ...ops.evidence.candidates import check_rows
+from ...ops.evidence.held_out import held_out_predictions
+from ...ops.evidence.importance import held_out_losses, importance_weights
+from ...ops.evidence.kept import kept
+from ...ops.evidence.label_free import candidate_features, check_label_free, check_labelled
 
 CARD = {
     "class": "IWCV",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator
 
 from ...core.protocols import Domain
-from ...ops.transferability import expected_prediction, known_rows, source_probabilities
+from ...ops.evidence.transferability import expected_prediction, known_rows, source_probabilities
 
 CARD = {
     "class": "LEEP",

@@ -11,8 +11,8 @@ from sklearn.utils import check_array, check_random_state
 from ...core.constraints import Interval, Options, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Domain
-from ...ops.ballots import labels_of
-from ...ops.label_free import check_label_free
+from ...ops.evidence.ballots import labels_of
+from ...ops.evidence.label_free import check_label_free
 
 CARD = {
     "class": "MixVal",

@@ -9,7 +9,7 @@ from scipy.special import xlogy
 from sklearn.base import BaseEstimator
 
 from ...core.protocols import Domain
-from ...ops.transferability import known_rows, source_labels
+from ...ops.evidence.transferability import known_rows, source_labels
 
 CARD = {
     "class": "NCE",

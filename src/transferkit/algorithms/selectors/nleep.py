@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, Options, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Domain
-from ...ops.transferability import expected_prediction, features_of, known_rows, principal_scores
+from ...ops.evidence.transferability import expected_prediction, features_of, known_rows, principal_scores
 
 CARD = {
     "class": "NLEEP",

@@ -12,8 +12,8 @@ from ...core.constraints import Either, Interval, Nothing, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain, take_rows
 from ...ops.components import subsample
-from ...ops.linalg import unit_rows
-from ...ops.transferability import features_of, known_rows, principal_scores
+from ...ops.evidence.transferability import features_of, known_rows, principal_scores
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "PARC",

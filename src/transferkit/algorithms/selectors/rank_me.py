@@ -9,7 +9,7 @@ from scipy.special import entr
 from sklearn.base import BaseEstimator
 
 from ...core.protocols import Domain
-from ...ops.label_free import candidate_features, check_label_free
+from ...ops.evidence.label_free import candidate_features, check_label_free
 
 CARD = {
     "class": "RankMe",

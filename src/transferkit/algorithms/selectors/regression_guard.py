@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.candidates import MODEL, MODELS, check_domains, check_rows, finding, shift_finding
-from ...ops.support import share_outside
-from ...ops.two_sample import classifier_two_sample
+from ...ops.evidence.candidates import MODEL, MODELS, check_domains, check_rows, finding, shift_finding
+from ...ops.evidence.support import share_outside
+from ...ops.evidence.two_sample import classifier_two_sample
 
 CARD = {
     "class": "RegressionGuard",

@@ -16,9 +16,9 @@ from ...core.base import ESTIMATOR
 from ...core.constraints import Interval, RandomState
 from ...core.errors import ParamError
 from ...core.protocols import Array, Domain
-from ...ops.ballots import labels_of, majority
-from ...ops.label_free import candidate_features, check_label_free, check_labelled
-from ...ops.refits import classes_of
+from ...ops.evidence.ballots import labels_of, majority
+from ...ops.evidence.label_free import candidate_features, check_label_free, check_labelled
+from ...ops.evidence.refits import classes_of
 
 CARD = {
     "class": "SelfTrainingEnsemble",

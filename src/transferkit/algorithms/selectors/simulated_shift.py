@@ -11,12 +11,12 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, RandomState
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain, take_rows
-from ...ops.ballots import labels_of
-from ...ops.candidates import check_rows
-from ...ops.importance import importance_weights
-from ...ops.kept import kept
-from ...ops.label_free import check_label_free, check_labelled
-from ...ops.refits import check_recipe, classes_of, refit
+from ...ops.evidence.ballots import labels_of
+from ...ops.evidence.candidates import check_rows
+from ...ops.evidence.importance import importance_weights
+from ...ops.evidence.kept import kept
+from ...ops.evidence.label_free import check_label_free, check_labelled
+from ...ops.evidence.refits import check_recipe, classes_of, refit
 
 CARD = {
     "class": "SimulatedShift",

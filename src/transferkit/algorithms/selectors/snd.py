@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from ...core.constraints import Interval, Options, RandomState
 from ...core.protocols import Array, Domain
 from ...ops.components import subsample
-from ...ops.label_free import candidate_features, check_label_free, target_probabilities
-from ...ops.linalg import unit_rows
+from ...ops.evidence.label_free import candidate_features, check_label_free, target_probabilities
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "SND",

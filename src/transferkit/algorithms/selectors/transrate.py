@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from ...core.constraints import Boolean, Interval
 from ...core.protocols import Array, Domain
-from ...ops.transferability import features_of, known_rows
+from ...ops.evidence.transferability import features_of, known_rows
 
 CARD = {
     "class": "TransRate",

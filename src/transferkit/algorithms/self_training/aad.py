@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.source_free import SOURCE_FREE_RULES, SourceFree, whole_pass
-from ...engine.training import Training
+from ...engine.networks.estimator import Fit
+from ...engine.source_free.estimator import SOURCE_FREE_RULES, SourceFree, whole_pass
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.neighbours import Memory
 
 CARD = {

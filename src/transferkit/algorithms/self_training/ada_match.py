@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.several import pass_together, with_views
-from ...engine.training import Training
-from ...engine.views import Views
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.inputs.rows import Rows
+from ...engine.inputs.views import Views
+from ...engine.networks.network import Network
+from ...engine.networks.several import pass_together, with_views
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.moving_statistics import without_moving_statistics
 from ...ops.nn.strong_view import strong_view
 

@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from ...core.constraints import Interval
 from ...core.errors import DomainError
-from ...engine.adaptation import ADAPTATION_RULES, DomainFit, NetworkAdaptation
-from ...engine.backbone import Backbone
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.several import pass_together
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.networks.several import pass_together
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.entropy import row_entropy
 from ...ops.nn.mmd import mmd_of_kernel
 from ...ops.nn.moving_statistics import without_moving_statistics

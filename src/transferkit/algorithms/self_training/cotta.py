@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ...core.constraints import Interval
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.training.objective import Batch, Objective, Step
 from ...ops.nn.moving_statistics import without_moving_statistics
 from ...ops.nn.normalisation import dropouts
 from ...ops.nn.strong_view import strong_view

@@ -10,15 +10,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Either, Fulfils, Interval, Nothing
-from ...engine.affine import AffineObjective, check_affine
-from ...engine.device import find_place
-from ...engine.inputs import check_input
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective
-from ...engine.rows import move
-from ...engine.source_model import target_rows
-from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.inputs.inputs import check_input
+from ...engine.inputs.rows import move
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.affine import AffineObjective, check_affine
+from ...engine.source_free.source_model import target_rows
+from ...engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.training.device import find_place
+from ...engine.training.objective import Batch, Objective
 from ...ops.nn.entropy import row_entropy
 from ...ops.nn.moving_statistics import without_moving_statistics
 from ...ops.nn.normalisation import affine_parameters, dropouts

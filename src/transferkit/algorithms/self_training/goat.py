@@ -12,7 +12,7 @@ from ...core.constraints import Interval
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import check_rows, check_transfer
-from ...ops.transport import plan_of, transport_cost
+from ...ops.transport.plans import plan_of, transport_cost
 
 CARD = {
     "class": "GOAT",

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from ...core.constraints import Interval, Options
 from ...core.protocols import Array
-from ...engine.device import find_place
-from ...engine.network_estimator import Fit
-from ...engine.test_time import ONLINE_RULES, OnlineAdaptation
+from ...engine.networks.estimator import Fit
+from ...engine.source_free.test_time import ONLINE_RULES, OnlineAdaptation
+from ...engine.training.device import find_place
 
 CARD = {
     "class": "LAME",

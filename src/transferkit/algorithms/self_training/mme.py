@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.backbone import Backbone
-from ...engine.labels import Labels
-from ...engine.network import Network
-from ...engine.objective import Batch, Objective, Step
-from ...engine.several import pass_together
-from ...engine.training import Training
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
+from ...engine.networks.several import pass_together
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.entropy import mean_entropy
 from ...ops.nn.grad_reverse import grad_reverse
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.adaptation import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
-from ...engine.alignment import DomainTerm, Joint
-from ...engine.training import Training
+from ...engine.adaptation.alignment import DomainTerm, Joint
+from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.training.settings import Training
 
 CARD = {
     "class": "PseudoLabel",

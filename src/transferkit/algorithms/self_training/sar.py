@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...core.constraints import Interval
-from ...engine.affine import AffineObjective, check_affine
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective
-from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.affine import AffineObjective, check_affine
+from ...engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.training.objective import Batch, Objective
 from ...ops.nn.entropy import row_entropy
 from ...ops.nn.moving_statistics import without_moving_statistics
 from ...ops.nn.normalisation import affine_parameters

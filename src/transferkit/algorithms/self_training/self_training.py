@@ -12,7 +12,7 @@ from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.validation import TransferData, check_rows, check_transfer
 from ...ops.folds import deal_folds
-from ...ops.label_shift import temper, temperature
+from ...ops.label_shift.shares import temper, temperature
 
 CARD = {
     "class": "SelfTraining",

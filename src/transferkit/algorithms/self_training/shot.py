@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.constraints import Interval
-from ...engine.device import Place
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective, Step
-from ...engine.rows import Rows
-from ...engine.source_free import SOURCE_FREE_RULES, SourceFree, whole_pass
-from ...engine.training import Training
+from ...engine.inputs.rows import Rows
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.estimator import SOURCE_FREE_RULES, SourceFree, whole_pass
+from ...engine.training.device import Place
+from ...engine.training.objective import Batch, Objective, Step
+from ...engine.training.settings import Training
 from ...ops.nn.entropy import class_entropy, mean_entropy
 
 CARD = {

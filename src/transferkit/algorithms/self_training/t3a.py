@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from ...core.constraints import Either, Interval, Nothing
 from ...core.errors import ParamError
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.source_free import whole_pass
-from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.estimator import whole_pass
+from ...engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
 from ...ops.nn.heads import Head
 
 CARD = {

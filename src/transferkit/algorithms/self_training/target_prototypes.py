@@ -10,8 +10,8 @@ from ...core.base import ProbabilityTransfer, fit_inner, stack
 from ...core.constraints import Boolean, Either, EstimatorLike, Interval, Nothing, Options
 from ...core.protocols import Array
 from ...core.validation import TransferData
-from ...ops.label_shift import temperature
-from ...ops.linalg import unit_rows
+from ...ops.label_shift.shares import temperature
+from ...ops.solvers.linalg import unit_rows
 
 CARD = {
     "class": "TargetPrototypes",

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...core.constraints import Interval
-from ...engine.affine import AffineObjective, check_affine
-from ...engine.network import Network
-from ...engine.network_estimator import Fit
-from ...engine.objective import Batch, Objective
-from ...engine.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.networks.estimator import Fit
+from ...engine.networks.network import Network
+from ...engine.source_free.affine import AffineObjective, check_affine
+from ...engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
+from ...engine.training.objective import Batch, Objective
 from ...ops.nn.entropy import mean_entropy
 
 CARD = {

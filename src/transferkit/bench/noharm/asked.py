@@ -14,7 +14,7 @@ import numpy as np
 from ... import catalogue
 from ...core.files import atomic_write
 from ...core.protocols import Array, Domain
-from ...ops.paired_test import log_evidence
+from ...ops.evidence.paired_test import log_evidence
 from ...pipeline.guard.disputed import FEW_LABELS, level_of
 from ...pipeline.plain_models import plain_model
 from ...pipeline.threads import one_thread

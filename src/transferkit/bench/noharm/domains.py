@@ -170,7 +170,7 @@ def _pacs() -> dict[str, Rows]:
 
 def _encoded(name: str, model: str, most: int) -> dict[str, Rows]:
     from ...core.errors import TransferError
-    from ...engine.encoder import BackboneEncoder
+    from ...engine.features.encoder import BackboneEncoder
 
     rng = np.random.default_rng(SEED)
     found = {}

@@ -15,7 +15,7 @@ from ... import catalogue
 from ...core.errors import TransferError
 from ...core.files import atomic_write
 from ...core.protocols import Array, Domain
-from ...ops.paired_test import sign_test
+from ...ops.evidence.paired_test import sign_test
 from ...pipeline.guard.expected import expectation_features
 from ...pipeline.guard.measure import Ballots, look, measure
 from ...pipeline.plain_models import plain_model

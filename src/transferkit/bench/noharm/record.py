@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from ...core.errors import TransferError
 from ...core.files import atomic_write, make_folder
 from ...core.protocols import Array, Domain
-from ...ops.candidates import class_probabilities
+from ...ops.evidence.candidates import class_probabilities
 from ...pipeline.define import TransferTask
 from ...pipeline.plain_models import plain_model, select_estimator
 from ...pipeline.prepare import Prepared

@@ -16,8 +16,8 @@ from ... import catalogue
 from ...core.errors import TransferError
 from ...core.files import atomic_write
 from ...core.protocols import Domain
-from ...ops.held_out import held_out_predictions
-from ...ops.label_free import candidate_features
+from ...ops.evidence.held_out import held_out_predictions
+from ...ops.evidence.label_free import candidate_features
 from ...pipeline.define import TransferTask
 from ...pipeline.plain_models import select_estimator
 from ...pipeline.prepare import Prepared

@@ -66,7 +66,7 @@ def run_cell(settings: Mapping[str, Any], sets: Sets, seed: int) -> dict[str, An
 
 
 def _fitted(settings: Mapping[str, Any], sets: Sets, seed: int, watch: _Watch) -> Any:
-    from ...engine.training import Training
+    from ...engine.training.settings import Training
 
     def made(method: str, params: Mapping[str, Any], training: Mapping[str, Any], callbacks: list[Any]) -> Any:
         own = Training(**{"precision": _PRECISION, **training, **_ALWAYS, "callbacks": callbacks})
@@ -95,9 +95,9 @@ class _Watch:
     def __call__(self, event: str, state: Mapping[str, Any]) -> None:
         if event != "epoch":
             return
-        from ...engine.device import find_place
-        from ...engine.inference import outputs_of
-        from ...engine.inputs import as_rows
+        from ...engine.inputs.inputs import as_rows
+        from ...engine.networks.inference import outputs_of
+        from ...engine.training.device import find_place
 
         objective = state["objective"]
         if self._rows is None:

@@ -24,7 +24,7 @@ WEIGHTS = "weights/mobilenetv2_100_imagenet_bncal_fp16.safetensors"  # of Mobile
 def features(data: str, model: str) -> Mapping[str, tuple[Array, Array]]:
     """Features and labels of every domain of a data set; `model` is a backbone's name, or `WEIGHTS`."""
     from ...engine.backbones import load_backbone
-    from ...engine.features import extract
+    from ...engine.features.extraction import extract
 
     domains = named.load(data)
     if model == WEIGHTS:

@@ -53,7 +53,7 @@ class _Cell:
 
 def _defaults(settings: Mapping[str, Any]) -> dict[str, str]:
     """The defaults of the method and its training, where the settings say nothing: with others a cell is another one."""
-    from ...engine.training import Training
+    from ...engine.training.settings import Training
 
     return {
         f"{cls.__name__}.{name}": repr(parameter.default)
@@ -197,7 +197,6 @@ def _run_missing(
 
 
 def _run_one(load: Callable[[str], Any], cell: _Cell, folder: Path) -> None:
-    from ...engine import device  # noqa: F401  (torch is there, and its threads are limited as well)
 
     with threadpool_limits(1):  # several cells at a time are the better use of several cores
         record = run_cell(cell.settings, load(cell.task), cell.seed)

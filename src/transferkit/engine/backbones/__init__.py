@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from ...core.errors import ParamError
-from ..backbone import Backbone
-from ..preprocess import preprocess_from
+from ..inputs.preprocess import preprocess_from
+from ..networks.backbone import Backbone
 from .assemble import assemble, with_layers
 from .module_models import from_module, identity_backbone
 from .options import options_for, split_name

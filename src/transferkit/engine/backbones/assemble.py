@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import ParamError
-from ..backbone import Backbone, Group
-from ..preprocess import Preprocess
+from ..inputs.preprocess import Preprocess
+from ..networks.backbone import Backbone, Group
 from .grouping import module_groups
 from .layers import LayerFeatures, first_tensor, last_map, output_shapes
 

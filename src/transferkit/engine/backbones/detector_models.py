@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import DataError, ParamError
-from ..backbone import Backbone, Group
-from ..preprocess import preprocess_from
-from ..preprocessing.image import ImagePreprocess
+from ..inputs.preprocess import preprocess_from
+from ..inputs.preprocessing.image import ImagePreprocess
+from ..networks.backbone import Backbone, Group
 from . import hub
 from .assemble import Built, assemble
 from .grouping import groups_from, module_groups

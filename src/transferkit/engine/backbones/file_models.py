@@ -8,7 +8,7 @@ from typing import Any
 from warnings import warn
 
 from ...core.errors import DataError, ParamError, TransferWarning
-from ..backbone import Backbone
+from ..networks.backbone import Backbone
 from .assemble import Built, assemble
 from .options import options_for
 from .weights import config_beside, read_metadata, read_weights

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..backbone import Group
+from ..networks.backbone import Group
 
 __all__ = ["groups_from", "module_groups", "regroup", "timm_groups"]
 

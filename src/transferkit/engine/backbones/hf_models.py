@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import DataError, ParamError
-from ..preprocess import Preprocess, preprocess_from
-from ..torchvision_guard import guard_torchvision
+from ..inputs.preprocess import Preprocess, preprocess_from
+from ..networks.torchvision_guard import guard_torchvision
 from . import hub
 from .assemble import Built, split_last_linear
 from .grouping import module_groups
@@ -211,7 +211,7 @@ def _preprocess(folder: Path, config: Any, kind: str, options: Mapping[str, Any]
         return text_preprocess(folder, config, options.get("max_length"))
     processor = read_json(folder / "preprocessor_config.json")
     if kind == "audio":
-        from ..preprocessing.hf_audio import HFAudioPreprocess
+        from ..inputs.preprocessing.hf_audio import HFAudioPreprocess
 
         own = {"seconds": options["seconds"]} if "seconds" in options else {}
         return HFAudioPreprocess(processor, **own)
@@ -259,7 +259,7 @@ def text_preprocess(
     ParamError
         If `max_length` is more than the network has places for.
     """
-    from ..preprocessing.text import TextPreprocess
+    from ..inputs.preprocessing.text import TextPreprocess
 
     try:
         tokenizer = transformers().AutoTokenizer.from_pretrained(str(folder), local_files_only=True)

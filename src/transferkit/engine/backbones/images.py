@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.errors import ParamError
-from ..preprocess import Preprocess
-from ..preprocessing.image import ImagePreprocess
+from ..inputs.preprocess import Preprocess
+from ..inputs.preprocessing.image import ImagePreprocess
 
 __all__ = ["image_preprocess"]
 
@@ -49,7 +49,7 @@ def image_preprocess(
     mean, std = options.get("mean", mean), options.get("std", std)
     if options.get("kind", "images") == "audio":
         own = {k: options[k] for k in (*_OF_AUDIO, "augment") if k in options}
-        from ..preprocessing.audio import AudioPreprocess
+        from ..inputs.preprocessing.audio import AudioPreprocess
 
         return AudioPreprocess(size, mean, std, **own)
     wrong = [k for k in _OF_AUDIO if k in options]

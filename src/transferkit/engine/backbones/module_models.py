@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import ParamError
-from ..backbone import Backbone
-from ..preprocess import Preprocess
-from ..preprocessing.numbers import SeriesPreprocess, VectorPreprocess
+from ..inputs.preprocess import Preprocess
+from ..inputs.preprocessing.numbers import SeriesPreprocess, VectorPreprocess
+from ..networks.backbone import Backbone
 from .assemble import with_layers
 from .grouping import groups_from, module_groups
 
@@ -122,7 +122,7 @@ def _suggested(
         elif isinstance(sample, str):
             raise ParamError("load_backbone: preprocess must be given with a torch Module for texts (TextPreprocess).")
     if kind == "images":
-        from ..preprocessing.image import ImagePreprocess, pil_image
+        from ..inputs.preprocessing.image import ImagePreprocess, pil_image
 
         picture = pil_image(sample)
         size = [picture.height, picture.width] if is_array else [224, 224]

@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...core.errors import DataError, ParamError
-from ..preprocess import Preprocess
-from ..preprocessing.clip_text import ClipTextPreprocess
-from ..torchvision_guard import guard_torchvision
+from ..inputs.preprocess import Preprocess
+from ..inputs.preprocessing.clip_text import ClipTextPreprocess
+from ..networks.torchvision_guard import guard_torchvision
 from . import hub
 from .assemble import Built
 from .grouping import module_groups

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...core.errors import DataError
-from ..preprocess import preprocess_from
+from ..inputs.preprocess import preprocess_from
 from . import hub
 from .assemble import Built
 from .grouping import module_groups

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...core.errors import ParamError
-from ..preprocess import Preprocess, preprocess_from
-from ..preprocessing.numbers import SeriesPreprocess, VectorPreprocess
+from ..inputs.preprocess import Preprocess, preprocess_from
+from ..inputs.preprocessing.numbers import SeriesPreprocess, VectorPreprocess
 from .assemble import Built
 from .images import image_preprocess
 from .options import nearest

@@ -9,7 +9,7 @@ from warnings import catch_warnings, simplefilter
 from torch import Tensor, nn
 
 from ...core.errors import DataError, ParamError
-from ..torchvision_guard import guard_torchvision
+from ..networks.torchvision_guard import guard_torchvision
 from . import hub
 from .assemble import Built
 from .grouping import timm_groups

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...core.errors import DataError, ParamError
 from ...data.download import download
-from ..torchvision_guard import guard_torchvision
+from ..networks.torchvision_guard import guard_torchvision
 from . import hub
 from .assemble import Built, split_last_linear
 from .images import image_preprocess

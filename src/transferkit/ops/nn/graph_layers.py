@@ -14,7 +14,7 @@ from .propagate import GraphBatch, SparseMatrix, propagate, times
 
 __all__ = ["CONVOLUTIONS", "LINKS_OF", "GraphLayer", "Stage", "attend", "entries", "pass_on"]
 
-# By name of the layer, the links that it multiplies with: those of `transferkit.ops.graphs`.
+# By name of the layer, the links that it multiplies with: those of `transferkit.ops.graphs.links`.
 LINKS_OF = {"gcn": "gcn", "sage": "mean", "gat": "gcn", "mlp": ""}
 CONVOLUTIONS = tuple(LINKS_OF)
 

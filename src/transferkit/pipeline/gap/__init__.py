@@ -12,8 +12,8 @@ from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
 from ...core.validation import Task
 from ...ops.components import component_space, subsample
-from ...ops.performance_shift import domain_posterior
-from ...ops.two_sample import (
+from ...ops.evidence.performance_shift import domain_posterior
+from ...ops.evidence.two_sample import (
     ColumnTests,
     classifier_two_sample,
     column_tests,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...ops.two_sample import ColumnTests, DomainTest
+from ...ops.evidence.two_sample import ColumnTests, DomainTest
 from .limits import LEVEL, SHIFT_AUC
 from .shares import Shares
 

@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from ...core.protocols import Array
 from ...core.validation import Task
+from ...ops.evidence.performance_shift import split_loss
 from ...ops.folds import deal_folds
-from ...ops.performance_shift import split_loss
 from .limits import ENOUGH_EFFECTIVE, ENOUGH_LABELS
 
 __all__ = ["performance_split"]

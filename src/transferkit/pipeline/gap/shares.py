@@ -9,8 +9,8 @@ import numpy as np
 
 from ...core.protocols import Array
 from ...core.validation import Task
-from ...ops.label_shift import class_shares, match_shares, share_interval, total_variation
-from ...ops.two_sample import DomainTest, classifier_two_sample
+from ...ops.evidence.two_sample import DomainTest, classifier_two_sample
+from ...ops.label_shift.shares import class_shares, match_shares, share_interval, total_variation
 from .limits import AGREE, SHARES_MOVED
 from .rows import standardised
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ...core.protocols import Array
 from ...ops.components import component_space, subsample
-from ...ops.performance_shift import domain_posterior
-from ...ops.support import outside_rows
-from ...ops.two_sample import classifier_two_sample, domain_space, median_bandwidth, mmd_test, proxy_a_distance
+from ...ops.evidence.performance_shift import domain_posterior
+from ...ops.evidence.support import outside_rows
+from ...ops.evidence.two_sample import classifier_two_sample, domain_space, median_bandwidth, mmd_test, proxy_a_distance
 
 __all__ = ["rank_sources"]
 

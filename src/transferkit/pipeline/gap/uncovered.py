@@ -11,7 +11,7 @@ from sklearn.metrics import silhouette_samples
 
 from ...core.protocols import Array
 from ...ops.components import component_space, subsample
-from ...ops.support import outside_rows
+from ...ops.evidence.support import outside_rows
 from .limits import APART, OUTSIDE, UNCOVERED
 
 __all__ = ["support_of", "uncovered_clusters"]

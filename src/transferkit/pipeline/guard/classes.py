@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from ...core.protocols import Array
 from ...core.vote import Vote
-from ...ops.candidates import class_probabilities
-from ...ops.label_shift import temperature
+from ...ops.evidence.candidates import class_probabilities
+from ...ops.label_shift.shares import temperature
 from ..prepare import Prepared
 from ..select import is_tried
 from ..train import Trained

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ...core.protocols import Array
-from ...ops.known_shares import apply_factors, share_factors
+from ...ops.label_shift.known_shares import apply_factors, share_factors
 from .structure import Clusterings
 
 __all__ = ["Proposal", "propose"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.protocols import Array
-from ...ops.paired_test import labels_needed, rows_to_label
+from ...ops.evidence.paired_test import labels_needed, rows_to_label
 from ..prepare import Prepared
 from ..strict_json import plain
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.protocols import Array
-from ...ops.label_shift import temper, temperature
+from ...ops.label_shift.shares import temper, temperature
 from .measure import Ballots, Evidence
 
 __all__ = ["ANCHOR", "VOTE", "Expectation", "expectation_features"]

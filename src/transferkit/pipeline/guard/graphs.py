@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 
 from ...core.errors import TransferError
 from ...core.protocols import Array
-from ...ops.candidates import class_probabilities, finding
+from ...ops.evidence.candidates import class_probabilities, finding
+from ...ops.evidence.paired_test import count_pairs, pairs_of_classes, sign_test
 from ...ops.folds import deal_folds
-from ...ops.paired_test import count_pairs, pairs_of_classes, sign_test
 from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice, facts_of_choice

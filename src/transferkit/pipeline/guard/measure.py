@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ...core.protocols import Array
-from ...ops.known_shares import share_gap, share_noise
-from ...ops.label_shift import em_prior, temper, temperature, total_variation
-from ...ops.two_sample import classifier_two_sample
+from ...ops.evidence.two_sample import classifier_two_sample
+from ...ops.label_shift.known_shares import share_gap, share_noise
+from ...ops.label_shift.shares import em_prior, temper, temperature, total_variation
 from .consensus import Proposal, propose
 from .structure import Clusterings
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import catalogue
-from ...ops.candidates import class_probabilities
+from ...ops.evidence.candidates import class_probabilities
 from ..label_search import says_of
 from ..prepare import Prepared
 from ..train import Trained

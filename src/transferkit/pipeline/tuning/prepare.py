@@ -174,8 +174,8 @@ def _split(defined: Defined, y: Array, notes: list[str]) -> tuple[Array, Array]:
 
 def _source_model(name: str, X: Samples, notes: list[str]) -> SourceModel:
     """Load a model, pass all rows through it, and let go of it."""
-    from ...engine.encoder import BackboneEncoder, source_posterior  # needs torch
-    from ...engine.features import address_of
+    from ...engine.features.encoder import BackboneEncoder, source_posterior  # needs torch
+    from ...engine.features.extraction import address_of
 
     encoder = BackboneEncoder(name, cache=True).fit(X)
     backbone = encoder.backbone_

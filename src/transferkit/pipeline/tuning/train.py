@@ -136,7 +136,7 @@ def _validate(candidate: Candidate, tuning: Tuning, selected: Selected, home: Pa
 
 def _fit(candidate: Candidate, tuning: Tuning, rows: Array, folder: Path, seed: int) -> Any:
     """The method fitted on some of the rows, from its checkpoint where there is one."""
-    from ...engine.training import Training  # needs torch
+    from ...engine.training.settings import Training  # needs torch
 
     cls = catalogue.load(candidate.card.name)
     params = dict(candidate.params)
@@ -171,7 +171,7 @@ def _facts_of(model: Any, candidate: Candidate) -> dict[str, Any]:
 
 def predict(model: Any, candidate: Candidate, tuning: Tuning, rows: Array) -> tuple[Array, Array | None]:
     """Labels and probabilities of some rows: from the features at hand where the body is still the source's."""
-    from ...engine.encoder import outputs_from_features  # needs torch
+    from ...engine.features.encoder import outputs_from_features  # needs torch
 
     source = next((m for m in tuning.models if m.name == candidate.source), None)
     outputs = None if source is None else outputs_from_features(model, source.address, source.features[rows])

@@ -1,0 +1,1 @@
+"""Labels as a network takes them, and its outputs as labels: classes and numbers, masks, objects, words."""

@@ -1,0 +1,1 @@
+"""A trained network carried over to labelled rows of the target."""

@@ -1,0 +1,1 @@
+"""Networks on graphs, and their adaptation from one graph to another."""

@@ -1,0 +1,1 @@
+"""What users hand in, as the rows and batches that a network takes."""

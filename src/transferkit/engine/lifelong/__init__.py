@@ -1,0 +1,1 @@
+"""One network for tasks that come one after the other."""

@@ -1,0 +1,1 @@
+"""Networks: a body, perhaps a neck, a head; what is asked of one, how it is saved and exported."""

@@ -1,0 +1,1 @@
+"""What graph methods compute before or beside their networks."""

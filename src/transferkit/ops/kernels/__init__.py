@@ -1,0 +1,1 @@
+"""Kernels, their approximation, and what is measured and mapped with them."""

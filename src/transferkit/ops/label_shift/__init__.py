@@ -1,0 +1,1 @@
+"""Class shares of a target, and probabilities brought to them."""

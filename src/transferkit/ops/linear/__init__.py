@@ -1,0 +1,1 @@
+"""Linear models near given ones, of several tasks, and their evidence."""

@@ -1,0 +1,1 @@
+"""Scores of predictions: boxes, masks, spans, rankings, several tasks, a stream of them."""

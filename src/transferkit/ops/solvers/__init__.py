@@ -1,0 +1,1 @@
+"""Small solvers: quadratic programmes with bounds, the simplex, leading eigenvectors."""

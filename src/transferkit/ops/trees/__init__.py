@@ -1,0 +1,1 @@
+"""Decision trees as plain arrays, changed and boosted across domains."""
