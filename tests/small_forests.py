@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-MODULES = ("pipeline.select", "pipeline.search", "core.distil", "ops.two_sample")
+MODULES = ("pipeline.plain_models", "pipeline.search", "core.distil", "ops.evidence.two_sample")
 N_TREES = 20
 
 
@@ -26,7 +26,8 @@ def small_forests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in MODULES:
             module = import_module(f"transferkit.{name}")
-            for forest in ("ExtraTreesClassifier", "ExtraTreesRegressor"):
-                if hasattr(module, forest):
-                    patch.setattr(module, forest, _small(getattr(module, forest)))
+            here = [f for f in ("ExtraTreesClassifier", "ExtraTreesRegressor") if hasattr(module, f)]
+            assert here, f"{name} has no forest any more"
+            for forest in here:
+                patch.setattr(module, forest, _small(getattr(module, forest)))
         yield

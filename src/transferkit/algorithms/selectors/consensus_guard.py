@@ -75,9 +75,9 @@ class ConsensusGuard(BaseEstimator):
 
     Notes
     -----
-    p_E is the vote of all models, weighted by rank (`transferkit.ops.evidence.consensus.ranked_vote`). With D the n_D of n target
-    rows on which candidate c and anchor b differ, the score of a candidate that passes is ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``;
-    that of one that fails is half this value minus a half, which still ranks them.
+    p_E is the vote of all models, weighted by rank (`transferkit.ops.evidence.consensus.ranked_vote`). With D the n_D of n
+    target rows on which candidate c and anchor b differ, the score of a candidate that passes is
+    ``(n_D / n) mean_D(p_E[c_i] - p_E[b_i])``; that of one that fails is half this value minus a half, which still ranks them.
 
     The rule and its thresholds come from an experiment on 317 real tasks. It differs from the rule frozen there in that
     cluster evidence is averaged over 12 clusterings, three in four of which have to agree in sign (half of the

@@ -4,10 +4,11 @@ How to add a method
 -------------------
 Most are terms beside the loss on the new rows: write ``_terms(fit)``, which gives a list of
 `transferkit.engine.fine_tuning.supervised.Term`, and ``_finish(fit, objective)``, which puts what has to be kept for the next
-task into ``fit.kept``, by the name of a fitted attribute. Only when the whole training is done are these set, so that a task that fails leaves the method as it was. What
-is kept must be what `transferkit.store` can save: numbers, arrays, tensors, containers, a `Memory`. Then a method that was
-saved after a task and loaded goes on exactly as the unbroken one: every random number follows from ``seed_`` and the task's
-number. ``_streams``, ``_objective`` and ``_begin_task`` are there for methods that need other rows or several losses.
+task into ``fit.kept``, by the name of a fitted attribute. Only when the whole training is done are these set, so that a task
+that fails leaves the method as it was. What is kept must be what `transferkit.store` can save: numbers, arrays, tensors,
+containers, a `Memory`. Then a method that was saved after a task and loaded goes on exactly as the unbroken one: every random
+number follows from ``seed_`` and the task's number. ``_streams``, ``_objective`` and ``_begin_task`` are there for methods
+that need other rows or several losses.
 """
 
 from __future__ import annotations
