@@ -255,6 +255,9 @@ def _is_slow(member: Any) -> bool:
 
 def _is_network(model: Any) -> bool:
     """Whether it is a network's estimator, or a meta-learner that has learned a task; told without importing torch."""
-    homes = (("network_estimator", "NetworkEstimator"), ("adapted", "AdaptedTask"))
-    modules = [(sys.modules.get(f"transferkit.engine.{home}"), name) for home, name in homes]
-    return any(module is not None and isinstance(model, getattr(module, name)) for module, name in modules)
+    if "torch" not in sys.modules:
+        return False
+    from ..engine.meta.adapted import AdaptedTask
+    from ..engine.networks.estimator import NetworkEstimator
+
+    return isinstance(model, (AdaptedTask, NetworkEstimator))

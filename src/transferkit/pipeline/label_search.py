@@ -17,7 +17,7 @@ from ..core.compose import TransferPipeline
 from ..core.constraints import Either, EstimatorLike, Fulfils, Interval, Nothing, RandomState, Rule, check_params
 from ..core.errors import TransferError
 from ..core.protocols import Array, Domain
-from ..ops.evidence.candidates import finding
+from ..ops.evidence.findings import finding
 from ..ops.folds import deal_folds
 from .studies import ETA, check_search, new_study
 

@@ -7,7 +7,8 @@ from sklearn.linear_model import LogisticRegression
 
 from transferkit import Domain
 from transferkit.core.errors import DomainError
-from transferkit.ops.evidence.candidates import MODELS, check_rows, class_probabilities, shift_finding
+from transferkit.ops.evidence.candidates import MODELS, check_rows, class_probabilities
+from transferkit.ops.evidence.findings import shift_finding
 
 CLASSES = np.array(["a", "b", "c"])
 X = np.array([[0.0], [1.0], [5.0], [6.0]])

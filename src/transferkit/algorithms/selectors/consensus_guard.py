@@ -12,16 +12,9 @@ from sklearn.base import BaseEstimator
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.evidence.candidates import (
-    MODEL,
-    MODELS,
-    check_domains,
-    check_rows,
-    class_probabilities,
-    finding,
-    shift_finding,
-)
+from ...ops.evidence.candidates import MODEL, MODELS, check_domains, check_rows, class_probabilities
 from ...ops.evidence.consensus import Consensus, measure_consensus
+from ...ops.evidence.findings import finding, shift_finding
 
 CARD = {
     "class": "ConsensusGuard",
@@ -202,8 +195,7 @@ class ConsensusGuard(BaseEstimator):
         known = getattr(self, "_known", None)
         # Compared by identity: the tuple keeps the objects alive, so an id cannot come back for another one.
         if known is None or any(a is not b for a, b in zip(known[0], key)):
-            known = key, self._measure(source, target)
-            self._known = known
+            self._known = known = key, self._measure(source, target)
         return known[1]
 
     def _measure(self, source: Domain, target: Domain) -> Consensus:

@@ -15,7 +15,8 @@ from sklearn.utils.validation import has_fit_parameter
 from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, RandomState, check_params
 from ...core.errors import ParamError, TransferError
 from ...core.protocols import Array, Domain
-from ...ops.evidence.candidates import MODEL, MODELS, check_domains, finding
+from ...ops.evidence.candidates import MODEL, MODELS, check_domains
+from ...ops.evidence.findings import finding
 from ...ops.evidence.paired_test import count_pairs, pairs_of_classes, sign_test
 from ...ops.folds import deal_folds
 

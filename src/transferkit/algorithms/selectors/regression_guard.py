@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 from ...core.constraints import Interval, Options, RandomState, check_params
 from ...core.errors import DomainError
 from ...core.protocols import Array, Domain
-from ...ops.evidence.candidates import MODEL, MODELS, check_domains, check_rows, finding, shift_finding
+from ...ops.evidence.candidates import MODEL, MODELS, check_domains, check_rows
+from ...ops.evidence.findings import finding, shift_finding
 from ...ops.evidence.support import share_outside
 from ...ops.evidence.two_sample import classifier_two_sample
 
@@ -205,8 +206,7 @@ class RegressionGuard(BaseEstimator):
                self.assume, self.min_auc, self.min_implausible)  # fmt: skip
         known = getattr(self, "_known", None)
         if known is None or any(a is not b for a, b in zip(known[0], key)):
-            known = key, self._measure(source, target)
-            self._known = known
+            self._known = known = key, self._measure(source, target)
         return known[1]
 
     def _measure(self, source: Domain, target: Domain) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...core.vote import class_probabilities
 
-__all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities", "finding", "shift_finding"]
+__all__ = ["MODEL", "MODELS", "check_domains", "check_rows", "class_probabilities"]
 
 
 class _Models:
@@ -72,25 +72,3 @@ def check_rows(selector: Any, source: Domain, target: Domain) -> tuple[Array, Ar
 
 def _dense(X: Any) -> Array:
     return X.toarray() if sparse.issparse(X) else X
-
-
-def finding(check: str, value: float | None, threshold: float | None, passed: bool, says: str) -> dict[str, Any]:
-    """One line of a selector's `explain`."""
-    return {
-        "check": check,
-        "value": None if value is None else float(value),
-        "threshold": threshold,
-        "passed": bool(passed),
-        "says": says,
-    }
-
-
-def shift_finding(auc: float, p: float, min_auc: float) -> dict[str, Any]:
-    """The first check of every label-free guard: do the domains differ at all?"""
-    passed = auc > min_auc and p < 0.05
-    says = (
-        f"The domains differ (a domain classifier reaches AUC {auc:.2f})."
-        if passed
-        else f"The rows of the domains are distributed alike (domain AUC {auc:.2f}): no shift to adapt to."
-    )
-    return finding("shift", auc, min_auc, passed, says)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...ops.evidence.candidates import finding
+from ...ops.evidence.findings import finding
 from .measure import Evidence
 
 __all__ = ["LIMITS", "Decision", "Limits", "Mode", "decide"]

@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 
 from ...core.errors import TransferError
 from ...core.protocols import Array
-from ...ops.evidence.candidates import class_probabilities, finding
+from ...ops.evidence.candidates import class_probabilities
+from ...ops.evidence.findings import finding
 from ...ops.evidence.paired_test import count_pairs, pairs_of_classes, sign_test
 from ...ops.folds import deal_folds
 from ..prepare import Prepared

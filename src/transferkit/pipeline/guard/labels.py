@@ -13,7 +13,8 @@ import numpy as np
 
 from ...core.csv_text import csv_text, unguarded
 from ...core.errors import DataError
-from ...ops.evidence.candidates import class_probabilities, finding
+from ...ops.evidence.candidates import class_probabilities
+from ...ops.evidence.findings import finding
 from ...ops.evidence.paired_test import gain_interval, verdict
 from ..prepare import Prepared
 from ..task import class_of

@@ -12,7 +12,7 @@ from ...core.errors import TransferError
 from ...core.heterogeneous import check_heterogeneous
 from ...core.relation_guard import TargetAlone, better_than_alone, own_labels
 from ...core.relation_test import Judged, relation_test
-from ...ops.evidence.candidates import finding
+from ...ops.evidence.findings import finding
 from ..prepare import Prepared
 from ..train import Trained
 from .choice import Choice, facts_of_choice
