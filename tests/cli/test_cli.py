@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 
 import numpy as np
@@ -332,6 +333,7 @@ def test_predict_reads_columns_as_the_model_knows_them(cli, tmp_path):
         assert (code, err) == (0, "")
         answers.append((tmp_path / "p.csv").read_text())
     assert len(set(answers)) == 1
+    assert cli("predict", "f", "new.csv", "-o", os.devnull) == (0, "", ""), "of /dev/stdout the predictions are all"
     assert pl.read_csv("p.csv")["prediction"].to_list() == ["no", "no"]
     assert cli("predict", "f", "new.parquet", "-o", "p.parquet", "--chunk-rows", "1")[0] == 0
     assert pl.read_parquet("p.parquet")["prediction"].to_list() == ["no", "no"]

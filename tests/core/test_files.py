@@ -31,6 +31,22 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path):
     assert place.read_text() == "new"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights are others here")
+def test_who_may_read_a_file_stays(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = atomic_write(tmp_path / "a.txt", "old")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o600)
+    with atomic_file(path) as file:
+        (beside,) = set(tmp_path.iterdir()) - {path}
+        assert beside.stat().st_mode & 0o777 == 0o600
+        file.write(b"new")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     """As /dev/stdout or /dev/null, which an ordinary file must not take the place of."""

@@ -123,6 +123,11 @@ def test_order_and_extra_columns_change_nothing():
         encoder.transform(source.drop("b"))
     with pytest.raises(DataError, match=r"column 'a' must hold numbers. Got 'x' in row 1 of 3"):
         encoder.transform(source.with_columns(a=pl.lit("x")))
+    rows = np.arange(12.0).reshape(4, 3)
+    with pytest.raises(DataError, match=r"X must have 3 columns. Got 5"):  # an array's have no names to be told by
+        TableEncoder().fit(rows).transform(np.ones((2, 5)))
+    with pytest.raises(DataError, match=r"domain must have 3 columns. Got 5"):
+        TableEncoder().fit(rows, target=Domain(np.ones((2, 5))))
     lacking = pl.DataFrame({"a": [None], "b": [None], "c": [None]})
     assert np.isfinite(encoder.transform(lacking)).all()
 

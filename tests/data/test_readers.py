@@ -443,7 +443,7 @@ def test_columns_of_a_model_are_read_as_it_knows_them(tmp_path):
     frame = pl.DataFrame(
         {
             "code": ["007", "12"], "day": ["2024-01-31", None], "flag": ["true", "false"], "age": ["1,5", "NA"],
-            "ill": ["1", "False"], "when": ["2024-01-31", "2024-02-01T10:00"], "id": ["5", "a"], "more": ["7", "b"],
+            "ill": ["1.0", "False"], "when": ["2024-01-31", "2024-02-01T10:00"], "id": ["5", "a"], "more": ["7", "b"],
         }
     )  # fmt: skip
     frame.write_csv(tmp_path / "t.csv")
@@ -478,6 +478,11 @@ def test_columns_of_a_model_are_read_as_it_knows_them(tmp_path):
 def test_values_of_two_types_in_a_column_of_a_frame_are_named():
     with pytest.raises(DataError, match=r"column 'a' must hold values of one type. Got: 1 in row 1 and 'x' in row 3"):
         read(pd.DataFrame({"a": [1, 2.5, "x"]}))
+    for missing in (None, np.nan, pd.NA):
+        with pytest.raises(DataError, match=r"Got: 'x' in row 2 and 1 in row 3"):
+            read(pd.DataFrame({"a": pd.Series([missing, "x", 1], dtype=object)}))
+    with pytest.raises(DataError, match="column 'a' must hold values of one type"):
+        read(pd.DataFrame({"a": [1 + 2j]}))
 
 
 def test_whole_numbers_beyond_64_bits_are_not_made_equal(tmp_path):
@@ -492,4 +497,6 @@ def test_whole_numbers_beyond_64_bits_are_not_made_equal(tmp_path):
     with pytest.warns(TransferWarning, match="more digits"):
         y = read(frame.select(pl.col("id").cast(pl.UInt64), a=1), label="id").y
     assert y.tolist() == frame["id"].to_list()
-    assert read(pl.DataFrame({"u": pl.Series([7, None], dtype=pl.UInt64)})).X["u"].dtype == pl.Int64
+    for wide in (pl.UInt64, pl.Int128):
+        assert read(pl.DataFrame({"u": pl.Series([7, None], dtype=wide)})).X["u"].dtype == pl.Int64
+    assert read(pl.DataFrame({"u": pl.Series([2**100, 1], dtype=pl.Int128)})).X["u"].to_list() == [2.0**100, 1.0]

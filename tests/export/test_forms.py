@@ -84,3 +84,14 @@ def test_neighbours_that_are_there_several_times(tmp_path):
     np.testing.assert_allclose(
         exported(model, tmp_path, rows).predict_proba(rows), model.predict_proba(rows), atol=1e-9
     )
+
+
+def test_neighbours_that_are_all_in_one_place(tmp_path):
+    """Their distance is 0 in the graph too, and not what rounding leaves, which is another in each."""
+    places = RNG.normal(size=(60, 33)) + 9
+    often, labels = np.repeat(places[:30], 8, axis=0), np.repeat(Y[:30], 8)
+    model = LabelPropagation(n_neighbors=6, n_bridges=4).fit(
+        often, labels, target=Domain(np.repeat(places[30:], 8, axis=0))
+    )
+    found = exported(model, tmp_path, places)
+    np.testing.assert_allclose(found.predict_proba(places), model.predict_proba(places), atol=1e-9)

@@ -26,6 +26,7 @@ def test_an_affine_map_is_read_off():
     assert affine_of(unit_rows, 3) is None
     assert affine_of(lambda X: np.maximum(X, -2.0), 3) is None
     assert affine_of(lambda X: np.clip(X, -20.0, 20.0), 3) is None  # linear near 0 only
+    assert affine_of(lambda X: np.clip(X, -2000.0, 2000.0), 3) is None
 
 
 def test_a_map_of_many_features_takes_no_square_matrix():
@@ -88,6 +89,9 @@ def quotients_where_there_are_any(X):
         lambda X: np.take_along_axis(X, np.argsort(np.abs(X), axis=1), axis=1)[:, -1:],
         lambda X: np.column_stack([X.argmin(axis=1), np.argmin(-X, axis=1), (X > 0).argmax(axis=1), X]),
         lambda X: (X > 0.1).sum(axis=1, keepdims=True) * expit(X),
+        lambda X: (X > 0.1).mean(axis=1, keepdims=True) + np.argsort(X, axis=1) / 2,  # whole numbers divide as such
+        lambda X: np.sqrt((X > 0).sum(axis=1)) * np.exp(X.argmax(axis=1)),
+        lambda X: (X > 0) * (X < 1) + (X < -1),
         columns_in_place,
         quotients_where_there_are_any,
     ],

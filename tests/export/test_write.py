@@ -33,6 +33,8 @@ from transferkit.core.scaling import NormScaler
 from transferkit.core.vote import Vote
 from transferkit.data.encode import TableEncoder
 from transferkit.export import OnnxModel, export_onnx, write
+from transferkit.export.answer import Answer
+from transferkit.export.graph import Graph
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("skl2onnx")
@@ -239,6 +241,19 @@ def test_the_file_says_what_it_is_and_its_bytes_do_not_change(tmp_path):
     assert said["metadata"] == {"verdict": "Adapt – gut"}
     assert said["check"]["rows"] == 200
     assert said["classes"] == ["ash", "elm", "oak"]
+
+
+def test_classes_find_their_columns_also_among_unsorted_ones():
+    """An open-set method's class for the unknown stands last, whatever its name."""
+    from onnxruntime import InferenceSession
+
+    graph = Graph()
+    own = Answer(np.array(["a", "z"]), proba=graph.constant(np.eye(2)), code=graph.constant([0, 1]))
+    found = own.among(graph, np.array(["c", "z", "a"]))
+    outputs = {"p": (found.proba, np.float64, (None, 3)), "code": (found.code, np.int64, (None,))}
+    proba, code = InferenceSession(graph.model(outputs, {}).SerializeToString()).run(None, {})
+    assert proba.tolist() == [[0, 0, 1], [0, 1, 0]]
+    assert code.tolist() == [2, 1]
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):

@@ -44,3 +44,16 @@ def test_too_few_found_says_so():
     far = nearest(np.repeat([[0.0], [1.0]], 200, axis=0), np.zeros((1, 1)), 250, exact_pairs=0)[0][0]
     assert_array_equal(far[:200], 0)
     assert_array_equal(far[200:], 1)
+
+
+@pytest.mark.parametrize("exact_pairs", [10**8, 0])
+def test_rows_in_one_place_have_no_distance(exact_pairs):
+    """What the product of matrices leaves of their distance is rounding, the more the further they are from the origin."""
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(20, 33)) + 1e3
+    X = np.repeat(places, 10, axis=0)
+    squared, index = nearest(X, places, 10, exact_pairs=exact_pairs)
+    assert_array_equal(squared, 0)
+    assert_array_equal(index // 10, np.repeat(np.arange(20)[:, None], 10, axis=1))
+    near = nearest(np.vstack([X, places[:1] + 1e-4]), places[:1], 11, exact_pairs=10**8)[0][0, -1]
+    assert_allclose(near, 33e-8, rtol=1e-3)

@@ -121,6 +121,7 @@ def test_several_labels_a_node(tmp_path):
     ("more", "kind", "says"),
     [
         ({"methods": ["a2gnn", "coral"]}, ParamError, "all be for graphs"),
+        ({"methods": ["gtrans"]}, ParamError, r"starts from a trained network: transferkit\.GTrans"),
         ({"tune": 3}, ParamError, "tune must be left out where the domains are graphs"),
         ({"assume": "same-priors"}, ParamError, "must be left out where the domains are graphs"),
         ({"target": Domain(graph(1).X)}, DomainError, "must be a graph for a2gnn"),

@@ -138,6 +138,34 @@ def test_a_setting_that_is_no_better_is_not_taken_and_one_that_fails_is_passed_o
     assert (facts["dropped"], facts["params"]) == (2, {})
 
 
+class Holes(BaseEstimator):
+    """Answers what is no number where it is shown the first label, for some settings."""
+
+    _constraints: ClassVar = {"hole": Interval(float)}
+
+    def __init__(self, hole=1.0):
+        self.hole = hole
+
+    def fit(self, X, y=None, *, target, groups=None):
+        self.value_ = np.nan if self.hole > 0.5 and 0 in target.known_rows else self.hole
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.value_)
+
+
+def test_a_setting_that_answers_what_is_no_number_is_as_one_that_fails():
+    target = Domain(np.eye(12), np.zeros(12))
+    for first in (1.0, 0.4):
+        facts = (
+            LabelSearch(Holes(first), {"hole": (0.0, 1.0, "linear")}, 12, random_state=0)
+            .fit(target.X, target.y, target=target)
+            .facts_
+        )
+        assert facts["params"]["hole"] < 0.4
+        assert facts["first"] == (None if first == 1.0 else pytest.approx(0.4))
+
+
 def test_time_and_too_few_labels_end_it_at_the_first_setting():
     assert search(seconds=1e-9).fit(SOURCE.X, SOURCE.y, target=turned(0)).facts_["tried"] == 1
     facts = search().fit(SOURCE.X, SOURCE.y, target=turned(0, known=1)).facts_
@@ -212,6 +240,8 @@ def test_what_cannot_be_tuned_honestly_is_refused_before_anything_is_written(tmp
     prepared = Prepared.of_arrays(source, few.target)
     with pytest.raises(ParamError, match="'easytl': it has no numbers to tune"):
         candidates_for(prepared, few, plain_model("linear", "classification"))
+    with pytest.raises(ParamError, match="'source_only': it is what they compare others with"):
+        candidates_for(prepared, replace(few, methods=["source_only"]), plain_model("linear", "classification"))
     tuned = candidates_for(prepared, replace(few, methods=None, budget=160.0), plain_model("linear", "classification"))
     assert [(c.id, c.trials, c.seconds) for c in tuned if c.trials] == [("pooled-2", 4, 10.0)]
 

@@ -128,6 +128,8 @@ def test_a_named_set_is_read_whole_or_by_domains():
     assert (one.n_samples, int(one.y.sum())) == (100, 9)
     with pytest.raises(DataError, match="uwcse:fold-9: is not a domain of it"):
         read_facts(["uwcse:fold-9"], "advisedby")
+    with pytest.raises(DataError, match=r"uwcse: --source-predicate must name a relation .*advisedby.* Got 'nobody'"):
+        read_facts(["uwcse"], "nobody", like="--source-predicate")
 
 
 def test_facts_in_memory_are_not_tables(tmp_path):

@@ -121,6 +121,10 @@ def test_a_candidate_under_which_the_whole_run_ended_three_times_is_not_begun_ag
     monkeypatch.setattr(train_module.attempts, "alone", lambda *a: pytest.fail("it was begun again"))
     trained = train(listed[:3], prepared, tmp_path, seed=0, jobs=1, budget=None, progress=silent)
     assert [t.status for t in trained] == ["fitted", "failed", "fitted"]
+    attempts.begin(
+        tmp_path / "source_only-1", attempts.TRIES - 1
+    )  # ended after its result was written, before the note went
+    assert train(listed[:1], prepared, tmp_path, seed=0, jobs=1, budget=None, progress=silent)[0].status == "fitted"
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])

@@ -5,6 +5,7 @@ import io
 import json
 import shlex
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from transferkit import CORAL, DataError, Domain, ParamError, SimplifiedGraphConvolution, TransferPipeline, save
 from transferkit.data.encode import TableEncoder
 from transferkit.serve import Served, make_app, open_model
+from transferkit.serve.rows import Refused, rows_from_files
 from transferkit.store import pack
 
 pytest.importorskip("python_multipart")
@@ -291,9 +293,20 @@ def test_a_model_of_plain_numbers():
     for body in (b"x0,x1,x2\n0,1,2.5\n", b"a,b,c\n0,1,2.5\n"):
         assert client.post("/predict", content=body, headers=text).status_code == 200
     assert "3 columns" in client.post("/predict", content=b"a,b\n0,1\n", headers=text).json()["error"]
+    assert "Missing: 'x0'" in client.post("/predict", content=b"x2,x1,a\n0,1,2\n", headers=text).json()["error"]
+    assert "missing value" in client.post("/predict", content=b"a,b,c\n0,1,\n", headers=text).json()["error"]
     assert "must hold numbers" in client.post("/predict", content=b"a,b,c\n0,1,x\n", headers=text).json()["error"]
     with pytest.raises(ParamError, match="of one task"):
         Served(object())
+
+
+def test_a_table_of_texts_is_read_as_typed():
+    served = SimpleNamespace(kind="text", columns={}, of_graph=False)
+    with rows_from_files([("new.csv", b'review\n007\n"good, I say"\nNA\n2024-01-31\n')], served, 10) as rows:
+        assert rows == ["007", "good, I say", "NA", "2024-01-31"]
+    more = rows_from_files([("new.csv", b"review,more\na,b\n")], served, 10)
+    with pytest.raises(Refused, match=r"new.csv: must have one column, of texts. Got 'review' to 'more'"), more:
+        pass
 
 
 def test_the_nodes_of_a_graph_come_with_their_edges():

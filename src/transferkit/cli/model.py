@@ -226,5 +226,5 @@ def predict(
 def _tell_written(n: int, output: Path, as_json: bool) -> None:
     if as_json:
         print_json({"rows": n, "file": str(output)})
-    else:
+    elif output.is_file():  # into a pipe or device, as /dev/stdout, goes nothing but the predictions
         out().print(f"{n} predictions written to {output}", soft_wrap=True, markup=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ __all__ = ["atomic_file", "atomic_write", "make_folder"]
 def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
     """A file to write to, which is at its place once it is whole; until then, and after an error, the old one is.
 
-    What a link points to is replaced, not the link. A device or pipe, as ``/dev/stdout``, is written to as it is.
+    What a link points to is replaced, not the link, and who may read it stays. A device or pipe, as ``/dev/stdout``, is
+    written to as it is.
 
     Raises
     ------
@@ -32,18 +34,19 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
                 yield file
             return
         path = place.resolve()
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with open(temporary, "xb") as file:  # with the rights that the system gives new files
+            if path.is_file():
+                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as err:
         raise DataError(f"{place}: cannot be written ({err.strerror or err}).") from err
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def atomic_write(path: Path | str, content: bytes | str) -> Path:

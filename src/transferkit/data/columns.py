@@ -60,7 +60,7 @@ def to_frame(X: Any, origin: str = "data frame", only: Container[str] | None = N
             continue
         try:
             columns.append(pl.from_pandas(X.iloc[:, place]).alias(name))
-        except (ValueError, TypeError, pl.exceptions.PolarsError) as err:
+        except (NotImplementedError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
             got = _two_types(X.iloc[:, place]) or str(err)
             raise DataError(f"{origin}: column {name!r} must hold values of one type. Got: {got}") from err
     return pl.DataFrame(columns)
@@ -68,7 +68,8 @@ def to_frame(X: Any, origin: str = "data frame", only: Container[str] | None = N
 
 def _two_types(values: Any) -> str:
     """The first value, and the first of another type, with their rows."""
-    there = [(row, value) for row, value in enumerate(values, start=1) if value is not None]
+    filled = enumerate(zip(values, values.notna()), start=1)
+    there = [(row, value) for row, (value, is_there) in filled if is_there]
     kinds = [Number if isinstance(value, Number) else type(value) for _, value in there]
     other = next((found for found, kind in zip(there, kinds) if kind is not kinds[0]), None)
     return "" if other is None else "{1!r} in row {0} and {3!r} in row {2}.".format(*there[0], *other)
@@ -132,7 +133,7 @@ def _as_kind(s: pl.Series, kind: str, origin: str, text: bool) -> pl.Series:
     if kind == "date":
         found = _parsed_dates(s)
     elif kind == "bool":
-        found = _truth(s.replace({"1": "true", "0": "false"}))
+        found = _truth(s.replace({"1": "true", "1.0": "true", "0": "false", "0.0": "false"}))
     else:
         dotted = s.str.replace(_ONE_COMMA, "${1}.${2}") if s.str.contains(_SURELY_DECIMAL).any() else s
         found = dotted.cast(pl.Float64, strict=False)
@@ -166,8 +167,10 @@ def _tidy(s: pl.Series, origin: str, text: bool) -> pl.Series:
             s = s.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return s.cast(pl.Datetime("us"))
     if kind == "number":
-        if dtype.is_integer() and (dtype != pl.UInt64 or (s <= 2**63 - 1).all()):
-            return s.cast(pl.Int64)
+        if dtype.is_integer():
+            whole = s.cast(pl.Int64, strict=False)  # null beyond 64 bits
+            if whole.null_count() == s.null_count():
+                return whole
         return _told_apart(s.cast(pl.Float64).fill_nan(None), s, origin)
     if dtype in (pl.Duration, pl.Time):
         return s.cast(pl.Duration("us")).dt.total_microseconds() / 1e6

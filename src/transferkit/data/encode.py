@@ -136,7 +136,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.columns_, self.n_features_in_ = list(source.columns), source.width
         if not source.height or not source.width:
             raise DataError(f"TableEncoder.fit: X must have rows and columns. Got shape {source.shape}.")
-        other = None if target is None else self._select(_frame(target.X, target.name), "fit", target.name)
+        other = None
+        if target is not None:
+            found = _frame(target.X, target.name, width=source.width)
+            other = self._select(found, "fit", target.name)
         if other is not None:
             source, other = unify([source, other], ["the source", target.name if target is not None else ""])
         source = self._without_inf(source, "fit")
@@ -239,7 +242,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if self.sparse_:
             X = self._sparse_rows(X, "transform")
             return X @ sparse.diags_array(self.scales_, format="csr")
-        frame = self._select(_frame(X, "X", dict(zip(self.columns_, self.kinds_))), "transform", "X")
+        kinds = dict(zip(self.columns_, self.kinds_))
+        frame = self._select(_frame(X, "X", kinds, self.n_features_in_), "transform", "X")
         return self._encode(self._without_inf(frame, "transform"))
 
     def _encode(self, frame: pl.DataFrame) -> Array:
@@ -368,8 +372,8 @@ def columns_of(model: Any) -> dict[str, str] | None:
     return dict(zip(first.columns_, first.kinds_)) if known else None
 
 
-def _frame(X: Any, origin: str, kinds: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A tidy frame; of the columns of known kinds alone, where these are told."""
+def _frame(X: Any, origin: str, kinds: Mapping[str, str] | None = None, width: int | None = None) -> pl.DataFrame:
+    """A tidy frame, of the columns of known kinds alone, where these are told; an array, without names, has all `width`."""
     if hasattr(X, "collect_schema") or hasattr(X, "columns"):
         return tidy(to_frame(X, origin, kinds), origin, text=False, kinds=kinds)
     X = np.asarray(X)
@@ -378,6 +382,8 @@ def _frame(X: Any, origin: str, kinds: Mapping[str, str] | None = None) -> pl.Da
             f"TableEncoder: {origin} must be a data frame, or numbers of shape (n_samples, n_features). Got dtype {X.dtype}, "
             f"shape {X.shape}."
         )
+    if width is not None and X.shape[1] != width:
+        raise DataError(f"TableEncoder: {origin} must have {width} columns. Got {X.shape[1]}.")
     return pl.from_numpy(X.astype(np.float64), schema=[f"x{i}" for i in range(X.shape[1])]).fill_nan(None)
 
 

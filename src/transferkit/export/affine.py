@@ -12,13 +12,14 @@ from ..core.protocols import Array
 __all__ = ["affine_of"]
 
 _TOLERANCE = 1e-10
+_SIZES = (0.1, 1.0, 30.0, 1e4)  # of rows that it is tested on
 _MOST_ENTRIES = 5e7  # of a matrix that is read off: 400 MB
 
 
 def affine_of(function: Callable[[Array], Any], n_features: int, *, identity: bool = True) -> tuple[Any, Array] | None:
     """Matrix and offset of a map ``x -> x A + b`` from the rows 0 and e_j; A None is the identity; None: it is not affine.
 
-    An affine map is settled by n_features + 1 rows; that it is one is tested on random rows of three sizes.
+    An affine map is settled by n_features + 1 rows; that it is one is tested on random rows of several sizes.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ def affine_of(function: Callable[[Array], Any], n_features: int, *, identity: bo
     identity : bool
         Whether the identity is told apart.
     """
-    tests = [size * np.random.default_rng(k).normal(size=(5, n_features)) for k, size in enumerate((0.1, 1.0, 30.0))]
+    tests = [size * np.random.default_rng(k).normal(size=(5, n_features)) for k, size in enumerate(_SIZES)]
     images = [_array(function(x)) for x in tests]
     if any(i is None or not np.isfinite(i).all() for i in images):
         return None

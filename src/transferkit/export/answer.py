@@ -63,7 +63,7 @@ class Answer:
             raise DataError(
                 f"export: a part of the model knows the classes {self.classes.tolist()}, not {classes.tolist()}."
             )
-        places = np.searchsorted(classes, self.classes)
+        places = np.argmax(self.classes[:, None] == classes, axis=1)  # an unknown class may stand last, unsorted
         select = np.zeros((len(self.classes), len(classes)))
         select[np.arange(len(places)), places] = 1
         proba = None if self.proba is None else graph.add("MatMul", self.proba, graph.constant(select))

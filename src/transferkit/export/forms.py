@@ -9,10 +9,10 @@ import numpy as np
 
 from ..algorithms.self_training.label_propagation import LabelPropagation
 from ..core.boosting import MedianTransfer, VoteTransfer
-from ..ops.kernels.gaussian import squared_distances
 from .answer import Answer
 from .maps import Ask, asked
 from .trace import Traced, picked
+from .twins import nearest_rows
 
 __all__ = ["form_of"]
 
@@ -55,7 +55,7 @@ def _spread(model: LabelPropagation, rows: Traced, ask: Ask) -> Answer:
         (model.X_target_, model.scores_target_, model.n_neighbors, 1.0),
         (model.X_source_, model.scores_source_, model.n_bridges, 0.5),  # W is the mean of both directions
     ):
-        squared, index = squared_distances(rows, X).smallest(min(k, len(X)))
+        squared, index = nearest_rows(X, rows, min(k, len(X)))
         width = squared.max(axis=1, keepdims=True)
         weights = np.exp(-squared / np.where(width > 0, width, 1.0)) * part
         degree = degree + weights.sum(axis=1, keepdims=True)

@@ -118,7 +118,8 @@ class _Inner:
         found, example = self._answer(X, "predict")
         if found.classes is None:
             return Traced(X.graph, found.value, example)
-        return Labels(found.classes, Traced(X.graph, found.codes(X.graph), np.searchsorted(found.classes, example)))
+        codes = np.argmax(np.asarray(example)[:, None] == found.classes, axis=1)
+        return Labels(found.classes, Traced(X.graph, found.codes(X.graph), codes))
 
     def shares(self, X: Any, classes: Array) -> Traced:
         """Probabilities with a column for each of `classes`; 1 for the class predicted, of a classifier without any."""

@@ -91,10 +91,12 @@ class Traced(NDArrayOperatorsMixin):
         if name == "reciprocal":
             inputs = (1.0, inputs[0])
         op = {"square": "Mul", "reciprocal": "Div"}.get(name) or _UFUNCS[name]
+        if example.dtype == bool:
+            op = {"Mul": "And", "Add": "Or", "Max": "Or", "Min": "And"}.get(op, op)
         if op in ("Mul", "Div") and example.ndim > 1 and example.shape[-1] > 1:
             # onnxruntime folds a single number into a matrix product, in single precision: one a column.
             inputs = [i if isinstance(i, Traced) or np.size(i) != 1 else np.full(example.shape[-1], i) for i in inputs]
-        names = self._operands(inputs)
+        names = self._operands(inputs, as_float=example.dtype.kind == "f")
         found = Traced(self.graph, self.graph.add(op, *names), example)
         if out is None and where is True:
             return found
@@ -106,11 +108,11 @@ class Traced(NDArrayOperatorsMixin):
         place.name, place.example = found.name, found.example
         return place
 
-    def _operands(self, inputs: Any) -> list[str]:
-        """Names of values in one common type, as a node wants them."""
+    def _operands(self, inputs: Any, *, as_float: bool = False) -> list[str]:
+        """Names of values in one common type, as a node wants them; whole numbers as such would be divided as such."""
         arrays = [i.example if isinstance(i, Traced) else np.asarray(i) for i in inputs]
         common = np.result_type(*arrays)
-        if common.kind == "f":
+        if as_float or common.kind == "f":
             common = np.dtype(np.float64)
         return [
             _typed(i, common).name if isinstance(i, Traced) else self.graph.constant(a.astype(common))
@@ -158,7 +160,7 @@ class Traced(NDArrayOperatorsMixin):
         return _reduce("ReduceSum", np.sum, self, axis, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Traced:
-        return _reduce("ReduceMean", np.mean, self, axis, keepdims)
+        return _reduce("ReduceMean", np.mean, self.astype(np.float64), axis, keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Traced:
         return _reduce("ReduceMax", np.max, self, axis, keepdims)

@@ -19,7 +19,7 @@ from ..core.validation import check_rows
 from ..core.vote import class_probabilities
 from ..ops.kernels.gaussian import squared_distances
 from ..ops.kernels.map import kernel_components
-from ..ops.neighbours import nearest
+from ..ops.neighbours import SAME, nearest
 from ..ops.trees.arrays import leaf_values
 from ..ops.trees.boosting import add_trees
 from ..ops.wrapped import class_shares
@@ -28,7 +28,7 @@ from .graph import Untraceable
 from .trace import Labels, Traced, repeated
 from .trees import tree_sums
 
-__all__ = ["plain", "twins"]
+__all__ = ["nearest_rows", "plain", "twins"]
 
 _followed: ContextVar[Traced | None] = ContextVar("followed", default=None)
 _OURS = tuple(f"transferkit.{layer}." for layer in ("core", "ops", "algorithms"))
@@ -149,9 +149,12 @@ def _components(decomposition: Any, X: Traced) -> Traced:
 
 
 @_twin_of(nearest)
-def _nearest(X: Any, Q: Any, k: int, **_: Any) -> Any:
+def nearest_rows(X: Any, Q: Any, k: int, **_: Any) -> Any:
+    """`nearest` in a graph, for which all rows are compared, however many there are."""
     distances: Any = squared_distances(Q, X)
-    return distances.smallest(k)
+    squared, index = distances.smallest(k)
+    centred = Q - X.mean(axis=0, dtype=np.float64)
+    return np.where(squared > SAME * (centred * centred).sum(axis=1, keepdims=True), squared, 0.0), index
 
 
 @_twin_of(leaf_values)

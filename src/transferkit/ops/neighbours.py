@@ -7,8 +7,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from ..core.protocols import Array
 
-__all__ = ["nearest"]
+__all__ = ["SAME", "nearest"]
 
+SAME = 1e-12  # of a query's squared distance from the mean: squared distances below are as good as rounding
 _EXACT_PAIRS = 10**8
 _PROBES = 16  # cells that a query looks into
 _BLOCK = 4_000_000  # distances held at a time
@@ -20,6 +21,9 @@ def nearest(X: Array, Q: Array, k: int, *, exact_pairs: int = _EXACT_PAIRS) -> t
     Beyond `exact_pairs` pairs the rows are put into sqrt(n) cells around as many rows drawn at random, and a query is
     compared with the rows of the 16 cells whose centres are nearest: O(n^1.5) work, and most but not all of the true
     neighbours. A query that finds fewer than k rows there has the distance inf in the places left.
+
+    Rows nearer to a query than a millionth of its distance from the mean of `X` have the distance 0: what is computed for
+    rows in one place is rounding, of which no width of a neighbourhood must be made.
 
     Parameters
     ----------
@@ -37,16 +41,17 @@ def nearest(X: Array, Q: Array, k: int, *, exact_pairs: int = _EXACT_PAIRS) -> t
     squared : array of shape (n_queries, k)
     index : int array of shape (n_queries, k)
     """
+    mean = X.mean(axis=0, dtype=np.float64)
+    X, Q = X - mean, Q - mean  # far from the origin the squared distances would lose their digits
     if len(X) * len(Q) <= exact_pairs:
-        found = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="sqeuclidean").fit(X)
-        squared, index = found.kneighbors(Q)
-        return np.maximum(squared, 0.0), index
-    return _by_cells(X, Q, k)
+        squared, index = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="sqeuclidean").fit(X).kneighbors(Q)
+    else:
+        squared, index = _by_cells(X, Q, k)
+    squared[squared <= SAME * np.einsum("ij,ij->i", Q, Q)[:, None]] = 0.0
+    return squared, index
 
 
 def _by_cells(X: Array, Q: Array, k: int) -> tuple[Array, Array]:
-    mean = X.mean(axis=0)
-    X, Q = X - mean, Q - mean  # far from the origin the squared distances below would lose their digits
     centres = X[np.random.default_rng(0).choice(len(X), int(np.sqrt(len(X))), replace=False)]
     cell = nearest(centres, X, 1, exact_pairs=len(centres) * len(X))[1][:, 0]
     filled, cell = np.unique(cell, return_inverse=True)  # a row drawn twice leaves a cell empty

@@ -84,7 +84,7 @@ def read_facts(
     if len(sources) == 1 and not Path(sources[0]).exists():
         name, _, fold = sources[0].partition(":")
         if name in named.datasets():
-            return _of_set(name, fold, predicate), []
+            return _of_set(name, fold, predicate, like), []
     parts: list[Records] = []
     for source in sources:
         if not Path(source).is_file():
@@ -97,7 +97,9 @@ def read_facts(
     origin = sources[0] if len(sources) == 1 else f"{sources[0]} and others"
     there = sorted({*records.positive, *records.negative})
     if predicate not in there and not asked:
-        raise DataError(f"{origin}: {like} must name a predicate of the facts: {', '.join(there)}. Got {predicate!r}.")
+        raise DataError(
+            f"{origin}: {like} must name a predicate of the facts: {', '.join(there) or 'there are none'}. Got {predicate!r}."
+        )
     notes = []
     if schema is None:
         notes.append(
@@ -123,8 +125,13 @@ def read_facts(
     ), notes  # fmt: skip
 
 
-def _of_set(name: str, domain: str, predicate: str) -> Domain:
+def _of_set(name: str, domain: str, predicate: str, like: str) -> Domain:
     """One domain of a named set, or all of them together."""
+    labels = named.info(name).labels
+    if predicate not in labels:
+        raise DataError(
+            f"{name}: {like} must name a relation of a set of facts: {', '.join(labels)}. Got {predicate!r}."
+        )
     found = named.load(name, domains=[domain] if domain else None, label=predicate)
     if not all(isinstance(one.X, RelationalRows) for one in found.values()):
         raise DataError(f"{name}: must be a set of facts (transferkit data list), or a file. Got another.")

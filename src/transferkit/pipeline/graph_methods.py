@@ -86,9 +86,14 @@ def select_graphs(prepared: Prepared, task: TransferTask) -> Selected:
     catalogue.load("gcn")  # without torch there is nothing to compare with
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
     for card in wanted or ():
-        if "graph" not in card.data or card.protocol != "Transfer":
+        if "graph" not in card.data:
             raise ParamError(
                 f"run: methods must all be for graphs (transferkit list --data graph), or all for tables. Got {card.name!r}."
+            )
+        if card.protocol != "Transfer":
+            raise ParamError(
+                f"run: methods must learn from the source's graph. Got {card.name!r}, which starts from a trained network:"
+                f" transferkit.{card.cls}(network).fit(X, edges=...) in Python."
             )
     n = max(prepared.source.n_samples, prepared.target.n_samples)
     gcn = catalogue.card_of("gcn")

@@ -164,11 +164,12 @@ class _Judge:
         self.deals = [deal_folds(codes, folds, rng, n=self.n_labels) for _ in range(DEALS)] if folds > 1 else []
 
     def losses(self, method: Any, deals: Sequence[int]) -> Array:
-        """Of shape (n_deals, n_labels); infinite where a fit fails."""
+        """Of shape (n_deals, n_labels); infinite where a fit fails, or answers what is no number."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a setting is judged by what it reached
             try:
-                return np.stack([self._deal(method, self.deals[k]) for k in deals])
+                found = np.stack([self._deal(method, self.deals[k]) for k in deals])
+                return np.where(np.isfinite(found), found, np.inf)
             except (TransferError, ValueError, ArithmeticError):
                 return np.full((len(deals), self.n_labels), np.inf)
 
@@ -236,8 +237,10 @@ def _range(name: str, value: Any, rule: Rule) -> tuple[float, float, str] | None
     if own.kind is int:
         return (max(1.0, low, value // 4), 4.0 * value, "whole") if name in _WHOLE else None
     if own.high is not None:
-        edge = 0.0 if own.low is None else 0.01 * (own.high - own.low)  # a bound may be outside what is allowed
-        return None if own.low is None else (own.low + edge, own.high - edge, "linear")
+        if own.low is None:
+            return None
+        edge = 0.01 * (own.high - own.low)  # a bound may be outside what is allowed
+        return own.low + edge, own.high - edge, "linear"
     value = value or 1.0
     return (max(value / WIDE, low), value * WIDE, "log") if value > 0 else None
 

@@ -229,12 +229,21 @@ def _tuned(candidate: Candidate, task: TransferTask) -> Candidate:
     Raises
     ------
     ParamError
-        If it has no numbers to tune, or trains a network, of which each setting would take as long as the rest of the run.
+        If it is source-only, with which the labels compare; has no numbers to tune; or trains a network, of which each setting
+        would take as long as the rest of the run.
     """
-    if _is_network(candidate.card) or (not candidate.skip and not space_of(candidate.build(task.seed))):
+    if candidate.id == ANCHOR:
+        why = "is what they compare others with"
+    elif _is_network(candidate.card):
+        why = "trains a network"
+    elif not candidate.skip and not space_of(candidate.build(task.seed)):
+        why = "has no numbers to tune"
+    else:
+        why = ""
+    if why:
         raise ParamError(
-            f"run: tune_proposal must be left out where the labels test {candidate.card.name!r}: it"
-            f" {'trains a network' if _is_network(candidate.card) else 'has no numbers to tune'}. Got {task.tune_proposal!r}."
+            f"run: tune_proposal must be left out where the labels test {candidate.card.name!r}: it {why}."
+            f" Got {task.tune_proposal!r}."
         )
     seconds = None if task.budget is None else SHARE * task.budget / (1 + N_FOLDS)
     return replace(candidate, trials=task.tune_proposal, seconds=seconds)

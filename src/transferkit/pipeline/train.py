@@ -114,7 +114,7 @@ def train(
     """
     folder = make_folder(folder).resolve()  # worker processes may stand in another folder
     for c in candidates:
-        if attempts.tries(folder / c.id) >= attempts.TRIES:
+        if attempts.tries(folder / c.id) >= attempts.TRIES and _finished(folder / c.id) is None:
             _record_ended(folder / c.id)
     waiting = [c for c in candidates if not c.skip and not as_it_is and _finished(folder / c.id) is None]
     deadline = None if budget is None else time.time() + budget

@@ -20,6 +20,7 @@ import polars as pl
 
 from ..core.errors import DataError, TransferError
 from ..core.protocols import Array
+from ..data.columns import kind_of
 from ..data.kinds import KINDS
 from ..data.readers import READERS, read
 from ..data.rows import Ask
@@ -212,27 +213,26 @@ def _read_table(path: str, served: Served) -> Any:
         raise DataError(f"{path}: must be a table ({', '.join(TABLES)}); {_HINT[served.kind]}.")
     _check_width(path, len(served.columns))
     # The bare reader: a client's table may not name files of this machine, which `read` would open.
-    columns = served.columns if served.kind == "table" else None
-    found = READERS[Path(path).suffix](Path(path), Ask(columns=columns)).X
+    reader = READERS[Path(path).suffix]
     if served.kind == "table":
-        return found
-    if served.kind == "text":
-        if isinstance(found, pl.DataFrame):
-            if found.width != 1:
-                raise DataError(f"{path}: must have one column, of texts. Got {found.width} columns.")
-            found = found.to_series().cast(pl.String).fill_null("").to_list()
-        return found
-    names = list(served.columns)
-    if isinstance(found, pl.DataFrame):
-        lacking = [c for c in names if c not in found.columns]
-        if lacking and found.width != len(names):
-            raise DataError(f"{path}: must have {len(names)} columns. Got {found.width}.")
-        found = found if lacking else found.select(names)
-        bad = [c for c in found.columns if not (found[c].dtype.is_numeric() or found[c].dtype == pl.Boolean)]
-        if bad:
-            raise DataError(f"{path}: column {bad[0]!r} must hold numbers. Got {found[bad[0]].dtype}.")
-        found = _complete(found.cast(pl.Float64).to_numpy(), found.columns)
-    return found
+        return reader(Path(path), Ask(columns=served.columns)).X
+    if served.kind == "text":  # as typed: a text may look like a number
+        first, last = (reader(Path(path), Ask(text=k)).X.to_series() for k in (0, -1))
+        if first.name != last.name:
+            raise DataError(f"{path}: must have one column, of texts. Got {first.name!r} to {last.name!r}.")
+        return first.fill_null("").to_list()
+    found, names = reader(Path(path), Ask()).X, list(served.columns)
+    lacking = [c for c in names if c not in found.columns]
+    if not lacking:
+        found = found.select(names)
+    elif found.width != len(names):
+        raise DataError(f"{path}: must have {len(names)} columns. Got {found.width}.")
+    elif len(lacking) < len(names):  # in the model's order only where all names are other ones
+        raise DataError(f"{path}: must have the columns of the model. Missing: {', '.join(map(repr, lacking[:10]))}.")
+    bad = [c for c in found.columns if kind_of(found[c].dtype) not in ("number", "bool", "empty")]
+    if bad:
+        raise DataError(f"{path}: column {bad[0]!r} must hold numbers. Got {found[bad[0]].dtype}.")
+    return _complete(found.cast(pl.Float64).to_numpy(), found.columns)
 
 
 def _complete(rows: Array, columns: Sequence[str]) -> Array:

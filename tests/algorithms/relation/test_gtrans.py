@@ -94,3 +94,11 @@ def test_other_layers_are_refused():
     for wrong in (source_of(graphs, conv="sage"), steps):
         with pytest.raises(ParamError, match="must be of plain convolutions"):
             GTrans(wrong).fit(graphs.Xt, edges=graphs.edges_t)
+
+
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"lr": "auto"}])
+def test_other_settings_of_the_training(settings):
+    graphs = worlds.same(0, 30)
+    model = GTrans(source_of(graphs), training=training(n_epochs=2, **settings)).fit(graphs.Xt, edges=graphs.edges_t)
+    assert np.isfinite(model.features_change_).all()
+    assert model.features_change_.any()

@@ -111,3 +111,10 @@ def test_labels_follow_the_rows():
     model = LabelPropagation(alpha=0.99, belief=0.0).fit(X, y, target=target)
     assert model.score(Xt, yt) > 0.98
     assert SourceOnly().fit(X, y, target=target).score(Xt, yt) < 0.95
+
+
+def test_neighbours_in_one_place_weigh_alike():
+    """Where all neighbours of a row are copies of it their distance, which sets the width, is 0 and not rounding."""
+    X = np.repeat(np.random.default_rng(0).normal(size=(40, 33)) + 9, 6, axis=0)
+    model = LabelPropagation(n_neighbors=4, n_bridges=4, belief=0.0).fit(X, np.arange(240) // 6 % 2, target=Domain(X))
+    assert_array_equal(np.unique(model._graph().toarray()), [0.0, 0.5, 1.0])

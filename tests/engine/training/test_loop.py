@@ -278,6 +278,16 @@ def test_the_finder_leaves_the_loop_as_it_was_and_finds_a_rate():
     assert make(lr="auto", n_epochs=30).run().history[-1]["train/loss"] < 0.2
 
 
+def test_the_finder_bears_a_loss_below_zero():
+    """One that is shifted has the same gradients; its sign must not end the sweep."""
+
+    class Below(Classify):
+        def loss(self, batch, progress):
+            return {"loss": super().loss(batch, progress)["loss"] - 5.0}
+
+    assert 1e-4 < find_lr(make(Below(), lr="auto", n_epochs=30)) < 1
+
+
 def test_the_callers_random_numbers_are_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)

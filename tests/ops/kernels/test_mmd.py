@@ -75,6 +75,17 @@ def test_few_components_come_from_products_and_are_those_of_the_formed_matrices(
     assert_allclose(ComponentProblem(X, "primal", None).solve(E, 1.0, 2), primal, atol=1e-8)
 
 
+def test_components_of_a_wide_kernel_keep_their_digits():
+    """Nearly all entries of K are one number, which K H K does not see and products with K alone would drown in."""
+    X, E = np.random.default_rng(0).normal(size=(450, 5)), mmd_vectors(225, 225)
+    wide = ComponentProblem(X, "rbf", 1e-9)
+    found = wide.solve(E, 1e-12, 3)
+    assert "_scatter" not in vars(wide)
+    _, formed = leading_ratio(wide._scatter, wide.features.T @ E, 1e-12, 3)
+    formed /= np.linalg.norm(formed, axis=0)
+    assert_allclose(np.abs(np.sum(found * formed, axis=0)), 1, atol=1e-6)
+
+
 def test_gaussian_kernel_and_its_width():
     X = np.random.default_rng(0).normal(size=(30, 3))
     assert_allclose(rbf(X, X[:4], 0.7), rbf_kernel(X, X[:4], 0.7))

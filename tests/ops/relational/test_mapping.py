@@ -161,6 +161,11 @@ def test_the_search_is_bounded_where_there_are_many_predicates():
                         lambda maps: (judge(maps)[0] * 0 + 1, np.zeros(len(maps))))  # fmt: skip
     assert hopeless is not None
     assert len(looked) < 800
+    looked.clear()
+    useless = best_map(START, ["a", "b"], source, target, Search(most=500),
+                       lambda maps: (judge(maps)[0] + np.inf, np.zeros(len(maps))))  # fmt: skip
+    assert useless is None, "no map splits anything"
+    assert len(looked) < 800
 
 
 def test_literals_exchange_arguments_and_constants_are_not_carried():

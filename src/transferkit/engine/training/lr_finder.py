@@ -29,7 +29,7 @@ def find_lr(loop: Loop) -> float:
     Returns
     -------
     float
-        A tenth of the rate at which the smoothed loss is least, before it has risen to four times that.
+        A tenth of the rate at which the smoothed loss is least, before it has risen from there by three times its size.
 
     Notes
     -----
@@ -71,7 +71,7 @@ def find_lr(loop: Loop) -> float:
                 break
             mean = 0.9 * mean + 0.1 * value
             losses.append(mean / (1 - 0.9 ** (len(losses) + 1)))  # the average begins at nothing: corrected for that
-            if losses[-1] > 4 * min(losses):
+            if losses[-1] - min(losses) > 3 * abs(min(losses)):  # a loss may be negative
                 break
     finally:
         loop.training.schedule, loop.training.warmup, loop.n_updates = schedule, warmup, total

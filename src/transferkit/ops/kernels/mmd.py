@@ -114,8 +114,9 @@ def leading_ratio(
 
 
 def centred_square(K: Array) -> Callable[[Array], Array]:
-    """What multiplies with ``K H K``, H centring, for a symmetric matrix of doubles: two products, nothing formed."""
-    product = symmetric_product(K)
+    """What multiplies with ``K H K``, H centring, for a symmetric matrix of doubles: two products, it is not formed."""
+    # K less a number has the same K H K; where its entries are nearly one number, as of a wide kernel, their digits survive.
+    product = symmetric_product(K - K.mean())
 
     def square(V: Array) -> Array:
         variance = product(V)
@@ -154,7 +155,7 @@ class ComponentProblem:
             self.features = lower.T
         else:
             self.features = X
-        self._square = centred_square(self.features) if kernel == "rbf" else None
+        self._is_rbf = kernel == "rbf"
 
     def solve(self, E: Array, reg: float, k: int) -> Array:
         """The first k components, each of unit length as coefficients.
@@ -176,7 +177,7 @@ class ComponentProblem:
         """
         size = self.features.shape[1]
         scatter: Array | Callable[[Array], Array]
-        if self._square is not None and iterates(size, k):
+        if self._is_rbf and iterates(size, k):
             scatter = self._square
         else:
             scatter = self._scatter if size <= _DENSE else self._apply_scatter
@@ -184,6 +185,10 @@ class ComponentProblem:
         _, A = leading_ratio(scatter, self.features.T @ E, reg, k, tol)
         A /= np.linalg.norm(A, axis=0)
         return A if self.back is None else self.back @ A
+
+    @cached_property
+    def _square(self) -> Callable[[Array], Array]:
+        return centred_square(self.features)
 
     @cached_property
     def _scatter(self) -> Array:

@@ -46,8 +46,8 @@ class SoftEdges(nn.Module):
         self.register_buffer("weight", torch.as_tensor(entries.data, dtype=torch.float32), persistent=False)
 
     def pass_on(self, z: Tensor, links: tuple[Tensor, Tensor]) -> Tensor:
-        """Features multiplied with `links`."""
-        values, own = links
+        """Features multiplied with `links`, in single precision, as `propagate` does."""
+        (values, own), z = links, z.float()
         return own[:, None] * z + torch.zeros_like(z).index_add(0, self.end, z[self.start] * values[:, None])
 
     def links(self, gone: Tensor, drop: float = 0.0) -> tuple[Tensor, Tensor]:

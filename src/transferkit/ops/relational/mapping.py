@@ -94,9 +94,9 @@ def best_map(
                 if promised <= least and np.isfinite(promised):
                     # Of equal promises the longest map goes first: one that is complete bounds all others.
                     heapq.heappush(queue, (promised, -len(chosen), error, chosen, found))
-            elif np.isfinite(error) and (error, chosen) < (least, first) and _is_legal(found, new, target, search):
+            elif (best is None or (error, chosen) < (least, first)) and _is_legal(found, new, target, search):
                 best, least, first = found, error, chosen
-    return best
+    return best if np.isfinite(least) else None
 
 
 def _extensions(
