@@ -74,7 +74,7 @@ def test_from_the_mean_of_all_maps_it_is_faq():
     A, B = rng.uniform(size=(2, 15, 15))  # no two edges alike, so that each step is one and no other
     problem = _Problem(A, B, np.zeros((15, 15)), np.empty((0, 2), int), 1.0)
     faq = quadratic_assignment(
-        A, B, options={"maximize": True, "P0": "barycenter", "maxiter": 100, "tol": 1e-9}
+        A, B, options={"maximize": True, "P0": "barycenter", "maxiter": 100, "tol": 1e-9, "rng": rng}
     ).col_ind
     assert problem.cost(problem.solve(problem.starts(0, None)[0])) == pytest.approx(problem.cost(faq))
     assert match_graphs(A, B).mismatch <= problem.cost(faq) + 1e-12, "more starts are no worse"
