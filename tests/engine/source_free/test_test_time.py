@@ -12,7 +12,7 @@ from source_worlds import world
 from transferkit import DeepSourceOnly, Domain, DomainError, Tent, TransferWarning
 from transferkit.core.constraints import Interval
 from transferkit.engine.backbones import load_backbone
-from transferkit.engine.source_free.estimator import shares_collapse
+from transferkit.engine.source_free.collapse import shares_collapse
 from transferkit.engine.source_free.test_time import ONLINE_RULES, STEP_RULES, OnlineAdaptation
 from transferkit.engine.training.settings import Training
 

@@ -99,7 +99,7 @@ class SI(ContinualNetwork):
     --------
     >>> import numpy as np
     >>> from transferkit import Domain, SI
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> X = np.random.default_rng(0).normal(size=(120, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> z = np.where(X[:, 1] > 0, "up", "down")

@@ -110,7 +110,7 @@ class MAML(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import MAML, Domain
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> rng = np.random.default_rng(0)
     >>> def line(k):
     ...     x = rng.uniform(-1, 1, (20, 1))

@@ -114,7 +114,7 @@ class PTMAP(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import PTMAP, Domain
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

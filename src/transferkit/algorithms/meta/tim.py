@@ -120,7 +120,7 @@ class TIM(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import TIM, Domain
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

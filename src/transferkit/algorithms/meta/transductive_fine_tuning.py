@@ -108,7 +108,7 @@ class TransductiveFineTuning(MetaEstimator):
     --------
     >>> import numpy as np
     >>> from transferkit import TransductiveFineTuning, Domain
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(np.arange(8), 12)
     >>> points = rng.normal(size=(8, 4))[y] + 0.1 * rng.normal(size=(96, 4))

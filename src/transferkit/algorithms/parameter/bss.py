@@ -97,7 +97,7 @@ class BSS(NetworkTransfer):
     >>> import torch
     >>> from torch import nn
     >>> from transferkit import BSS
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

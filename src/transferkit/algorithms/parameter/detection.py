@@ -98,7 +98,7 @@ class Detection(NetworkTransfer):
     Examples
     --------
     >>> from transferkit import Detection
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> model = Detection("hf:hustvl/yolos-tiny", training=Training(n_epochs=20, lr=5e-5, batch_size=8))
     >>> objects = [{"boxes": [[10, 20, 60, 90]], "labels": ["ant"]}]
     >>> model.fit(images, objects).predict(images)  # doctest: +SKIP

@@ -119,7 +119,7 @@ class Distillation(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import Distillation
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> large, small = nn.Sequential(nn.Linear(4, 64), nn.ReLU()), nn.Sequential(nn.Linear(4, 8), nn.ReLU())

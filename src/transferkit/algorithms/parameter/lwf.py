@@ -101,7 +101,7 @@ class LwF(NetworkTransfer):
     >>> from torch import nn
     >>> from transferkit import LwF
     >>> from transferkit.engine.backbones import load_backbone
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> _ = torch.manual_seed(0)
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")

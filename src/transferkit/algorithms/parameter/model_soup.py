@@ -110,7 +110,7 @@ class ModelSoup(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import ModelSoup
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> source = nn.Sequential(nn.Linear(4, 16), nn.ReLU())

@@ -112,7 +112,7 @@ class Segmentation(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import Segmentation
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> X = np.random.default_rng(0).integers(0, 256, size=(16, 8, 8), dtype=np.uint8)
     >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> model = Segmentation(body, augment="none", training=Training(n_epochs=20, lr=0.05, batch_size=8))

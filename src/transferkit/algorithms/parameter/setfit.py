@@ -120,7 +120,7 @@ class SetFit(NetworkTransfer):
     >>> import numpy as np
     >>> from torch import nn
     >>> from transferkit import SetFit
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> X = np.random.default_rng(0).normal(size=(20, 4))
     >>> y = np.where(X[:, 0] > 0, "right", "left")
     >>> model = SetFit(nn.Linear(4, 16), iterations=5, training=Training(n_epochs=2, lr=0.01)).fit(X, y)

@@ -95,7 +95,7 @@ class TokenClassification(NetworkTransfer):
     Examples
     --------
     >>> from transferkit import TokenClassification
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> model = TokenClassification("hf:bert-base-cased", training=Training(n_epochs=3, lr=5e-5, batch_size=16))
     >>> X, y = [["Ada", "met", "Bob"]], [["B-PER", "O", "B-PER"]]
     >>> model.fit(X, y).predict(["Ada sings"])  # doctest: +SKIP

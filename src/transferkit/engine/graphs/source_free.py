@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from ...core.constraints import Either, Fulfils, Nothing, Rule
-from ...core.errors import DomainError, ParamError, TransferWarning
+from ...core.errors import DomainError, ParamError
 from ...core.graphs import TargetGraph, as_adjacency
 from ...core.protocols import Array
 from ...ops.graphs.links import Links, convolution, mean_of_neighbours
@@ -29,7 +28,7 @@ from ..adaptation.target_scores import some_numbers
 from ..answers.labels import Labels
 from ..networks.backbone import weights_digest
 from ..networks.estimator import Fit
-from ..source_free.estimator import entropy_of, shares_collapse
+from ..source_free.collapse import note_collapse, scores_of
 from ..source_free.source_model import clone_with_source
 from ..training.device import find_place
 from ..training.settings import Training
@@ -140,26 +139,11 @@ class GraphSourceFree(GraphAdaptation):
         """What can be said of the network's answers for nodes without labels, and the classes' shares among these."""
         nodes = some_numbers(len(fit.graph))
         _, outputs = some_nodes(fit.network, fit.graph, nodes, fit.place, self.n_neighbors)  # type: ignore[arg-type]
-        proba = fit.labels.proba(outputs)
-        shares = np.bincount(proba.argmax(axis=1), minlength=fit.labels.n_outputs) / len(proba)
-        return {
-            "target/entropy": float(np.mean([entropy_of(p) for p in proba])),
-            "target/diversity": entropy_of(proba.mean(axis=0)),
-            "target/largest_share": float(shares.max()),
-        }, shares
+        return scores_of(fit.labels.proba(outputs))
 
     def _look_back(self, fit: GraphTargetFit) -> None:  # type: ignore[override]
         scores, shares = self._scores(fit)
-        before, n = np.array(fit.notes["target_shares_before"]), len(fit.graph)
-        collapsed = shares_collapse(shares * n, before * n, 0.5)
-        fit.notes |= {"scores": scores, "target_shares": shares.tolist(), "collapsed": collapsed}
-        if collapsed:
-            warn(
-                f"{type(self).__name__}: predictions for the target have collapsed: {shares.max():.0%} of its nodes are given"
-                f" one class, {before.max():.0%} before. Do not trust them; the source model is the safer choice.",
-                TransferWarning,
-                stacklevel=4,
-            )
+        note_collapse(type(self).__name__, fit.notes, scores, shares, len(fit.graph), "nodes")
 
     def __sklearn_clone__(self) -> Any:
         return clone_with_source(self)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from sklearn.utils import Tags
 from torch import Tensor
 
 from ...core.constraints import Either, Fulfils, Nothing, Rule
-from ...core.errors import DomainError, ParamError, TransferWarning
+from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array
 from ..adaptation.target_scores import some_rows
 from ..answers.labels import Labels
@@ -32,15 +31,15 @@ from ..training.device import Place, find_place
 from ..training.freezing import FreezePlan, make_plan
 from ..training.objective import Objective
 from ..training.settings import Training
+from .collapse import note_collapse, scores_of
 from .source_model import SOURCE_RULES, clone_with_source, read_source, target_rows
 
-__all__ = ["SOURCE_FREE_RULES", "SourceFree", "answer_scores", "shares_collapse", "whole_pass"]
+__all__ = ["SOURCE_FREE_RULES", "SourceFree", "answer_scores", "whole_pass"]
 
 SOURCE_FREE_RULES: Mapping[str, Rule] = {
     **SOURCE_RULES,
     "training": Either(Nothing(), Fulfils("be a Training", lambda v: isinstance(v, Training))),
 }
-_ROWS_A_CLASS = 10  # fewer say nothing of class shares
 
 
 class SourceFree(NetworkEstimator):
@@ -109,16 +108,7 @@ class SourceFree(NetworkEstimator):
     def _look_back(self, fit: Fit) -> None:
         rows = some_rows(fit.rows)
         scores, shares = answer_scores(fit.network, fit.labels, rows, fit.place)
-        before = np.array(fit.notes["target_shares_before"])
-        collapsed = shares_collapse(shares * len(rows), before * len(rows), 0.5)
-        fit.notes |= {"scores": scores, "target_shares": shares.tolist(), "collapsed": collapsed}
-        if collapsed:
-            warn(
-                f"{type(self).__name__}: predictions for the target have collapsed: {shares.max():.0%} of its rows are given"
-                f" one class, {before.max():.0%} before. Do not trust them; the source model is the safer choice.",
-                TransferWarning,
-                stacklevel=4,
-            )
+        note_collapse(type(self).__name__, fit.notes, scores, shares, len(rows), "rows")
 
     def __sklearn_clone__(self) -> Any:
         return clone_with_source(self)
@@ -132,49 +122,8 @@ class SourceFree(NetworkEstimator):
 def answer_scores(
     network: Network, labels: Labels, rows: Rows, place: Place, batch_size: int = 64
 ) -> tuple[dict[str, float], Array]:
-    """What can be said of a network's answers to unlabelled rows.
-
-    Returns
-    -------
-    scores : dict of str to float
-        ``target/entropy`` (mean entropy of a row's probabilities), ``target/diversity`` (entropy of their mean) and
-        ``target/largest_share`` (of the rows, in the class named most often).
-    shares : array of shape (n_classes,)
-        Of the rows, in each class.
-    """
-    proba = labels.proba(outputs_of(network, network.forward, rows, place, batch_size))
-    shares = np.bincount(proba.argmax(axis=1), minlength=labels.n_outputs) / len(proba)
-    found = {
-        "target/entropy": float(np.mean([entropy_of(p) for p in proba])),
-        "target/diversity": entropy_of(proba.mean(axis=0)),
-        "target/largest_share": float(shares.max()),
-    }
-    return found, shares
-
-
-def shares_collapse(counts: Array, before: Array, share: float) -> bool:
-    """Whether rows fall into fewer classes than they did.
-
-    Parameters
-    ----------
-    counts, before : array of shape (n_classes,)
-        Rows that a model now, and the source model, gives each class.
-    share : float in [0, 1]
-        The entropy of `counts` below this part of that of `before` is a collapse.
-
-    Returns
-    -------
-    bool
-        False where there are fewer than ten rows a class.
-    """
-    enough = counts.sum() >= _ROWS_A_CLASS * len(counts)
-    return bool(enough and entropy_of(counts / counts.sum()) < share * entropy_of(before / before.sum()))
-
-
-def entropy_of(p: Array) -> float:
-    """In nats."""
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
+    """`scores_of` a network's answers to unlabelled rows."""
+    return scores_of(labels.proba(outputs_of(network, network.forward, rows, place, batch_size)))
 
 
 def whole_pass(network: Network, rows: Rows, place: Place, batch_size: int = 64) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,8 @@ from ..training.loop import Loop
 from ..training.objective import Objective
 from ..training.optimizers import load_state
 from ..training.settings import OPTIMIZERS, Training
-from .estimator import answer_scores, shares_collapse
+from .collapse import shares_collapse
+from .estimator import answer_scores
 from .source_model import SOURCE_RULES, clone_with_source, read_source, target_rows
 
 __all__ = ["ONLINE_RULES", "STEP_RULES", "OnlineAdaptation"]

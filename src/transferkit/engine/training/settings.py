@@ -79,7 +79,7 @@ class Training(BaseEstimator):
 
     Examples
     --------
-    >>> from transferkit.engine.training.settings import Training
+    >>> from transferkit import Training
     >>> Training(n_epochs=3, lr=0.01)
     Training(lr=0.01, n_epochs=3)
     """

@@ -11,10 +11,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ...core.compose import TransferPipeline
-from ...core.constraints import check_params
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
-from .transferability import source_labels, source_probabilities
+from .transferability import check_score, source_labels, source_probabilities
 
 __all__ = ["candidate_features", "check_label_free", "check_labelled", "target_labels", "target_probabilities"]
 
@@ -40,12 +39,7 @@ def check_label_free(selector: Any, source: Any, target: Any, *, least: int = 1)
     DomainError
         A domain cannot be used; the message names which.
     """
-    check_params(selector, method="score")
-    here = f"{type(selector).__name__}.score"
-    if source is not None and not isinstance(source, Domain):
-        raise DomainError(f"{here}: source must be a Domain or None. Got {type(source).__name__}.")
-    if not isinstance(target, Domain):
-        raise DomainError(f"{here}: target must be a Domain. Got {type(target).__name__}.")
+    here = check_score(selector, source, target)
     if target.n_samples < least:
         raise DomainError(f"{here}: target must have {least} rows or more. Got {target.n_samples}.")
 

@@ -16,7 +16,7 @@ from ...core.validation import task_of
 from ..solvers.linalg import principal_axes
 
 __all__ = [
-    "KnownRows", "expected_prediction", "features_of", "known_rows", "principal_scores", "source_labels",
+    "KnownRows", "check_score", "expected_prediction", "features_of", "known_rows", "principal_scores", "source_labels",
     "source_probabilities", "spectrum",
 ]  # fmt: skip
 
@@ -50,6 +50,17 @@ class KnownRows:
         return np.eye(len(self.classes))[self.codes]
 
 
+def check_score(selector: Any, source: Any, target: Any) -> str:
+    """Hold a score's parameters and the kinds of its domains against its rules; gives what its messages begin with."""
+    check_params(selector, method="score")
+    here = f"{type(selector).__name__}.score"
+    if source is not None and not isinstance(source, Domain):
+        raise DomainError(f"{here}: source must be a Domain or None. Got {type(source).__name__}.")
+    if not isinstance(target, Domain):
+        raise DomainError(f"{here}: target must be a Domain. Got {type(target).__name__}.")
+    return here
+
+
 def known_rows(selector: Any, source: Any, target: Any, *, task: str = "classification") -> KnownRows:
     """Check parameters and domains of one score and take the target rows that are labelled.
 
@@ -71,12 +82,7 @@ def known_rows(selector: Any, source: Any, target: Any, *, task: str = "classifi
     DomainError
         A domain cannot be used; the message names which.
     """
-    check_params(selector, method="score")
-    here = f"{type(selector).__name__}.score"
-    if source is not None and not isinstance(source, Domain):
-        raise DomainError(f"{here}: source must be a Domain or None. Got {type(source).__name__}.")
-    if not isinstance(target, Domain):
-        raise DomainError(f"{here}: target must be a Domain. Got {type(target).__name__}.")
+    here = check_score(selector, source, target)
     rows = target.known_rows
     if len(rows) < 2:
         raise DomainError(f"{here}: target must have two known labels or more. Got {len(rows)}.")
