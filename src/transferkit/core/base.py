@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, Tags, TransformerTags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .chunk_fits import fit_on_chunks
 from .chunks import Chunks, JoinedChunks
@@ -22,6 +22,7 @@ from .constraints import Either, EstimatorLike, Nothing, Rule
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 from .validation import Task, TransferData, check_rows, check_transfer
+from .weighted_fit import fit_weighted, takes_weights
 
 __all__ = [
     "ESTIMATOR", "FeatureTransfer", "InstanceTransfer", "ProbabilityTransfer", "ShallowTransfer", "fit_inner",
@@ -42,14 +43,11 @@ def fit_inner(est: Any, task: Task, X: Any, y: Array, sample_weight: Array | Non
     inner = _inner_of(est, task)
     if sample_weight is None:
         return inner.fit(X, y)
-    if has_fit_parameter(inner, "sample_weight"):
-        return inner.fit(X, y, sample_weight=sample_weight)
-    steps = getattr(inner, "steps", None)
-    if steps and has_fit_parameter(steps[-1][1], "sample_weight"):
-        return inner.fit(X, y, **{f"{steps[-1][0]}__sample_weight": sample_weight})
-    raise ParamError(
-        f"{type(est).__name__}.fit: estimator must take sample_weight in fit. Got {type(inner).__name__}, which does not."
-    )
+    if not takes_weights(inner):
+        raise ParamError(
+            f"{type(est).__name__}.fit: estimator must take sample_weight in fit. Got {type(inner).__name__}, which does not."
+        )
+    return fit_weighted(inner, X, y, sample_weight)
 
 
 def _inner_of(est: Any, task: Task) -> Any:

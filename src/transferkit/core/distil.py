@@ -20,7 +20,6 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
-from sklearn.utils.validation import has_fit_parameter
 
 from .base import stack
 from .constraints import EstimatorLike, Interval, RandomState, Rule
@@ -28,6 +27,7 @@ from .errors import DomainError, ParamError
 from .protocols import Array, Domain
 from .soft_logistic import fit_soft_logistic, is_plain_logistic
 from .vote import class_probabilities
+from .weighted_fit import fit_weighted, takes_weights
 
 __all__ = ["Distilled", "distil", "size_of"]
 
@@ -245,11 +245,11 @@ def _fit(student: Any, X: Any, answers: Array, weights: Array, classes: Array | 
         X, labels, weights = X[row], classes[code], weights[row] * share
     if np.ptp(weights) == 0:
         return student.fit(X, labels)
-    if not has_fit_parameter(last, "sample_weight"):
+    if not takes_weights(student):
         raise ParamError(
             f"distil: estimator must take sample_weight in fit. Got {type(last).__name__}, which does not."
         )
-    return student.fit(X, labels, **{f"{steps[-1][0]}__sample_weight" if steps else "sample_weight": weights})
+    return fit_weighted(student, X, labels, weights)
 
 
 def _expanded(P: Array) -> tuple[Array, Array, Array]:

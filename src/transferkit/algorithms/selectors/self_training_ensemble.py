@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import has_fit_parameter
 
 from ...core.base import ESTIMATOR
 from ...core.constraints import Interval, RandomState
 from ...core.errors import ParamError
 from ...core.protocols import Array, Domain
+from ...core.weighted_fit import fit_weighted, takes_weights
 from ...ops.evidence.ballots import labels_of, majority
 from ...ops.evidence.label_free import candidate_features, check_label_free, check_labelled
 from ...ops.evidence.refits import classes_of
@@ -156,8 +156,7 @@ class SelfTrainingEnsemble(BaseEstimator):
         return model.set_params(**{name: rng.randint(2**31 - 1) for name in names})
 
     def _fit(self, model: Any, Z: Array, y: Array, weight: Array) -> Any:
-        last, prefix = (model.steps[-1][1], f"{model.steps[-1][0]}__") if isinstance(model, Pipeline) else (model, "")
-        if not has_fit_parameter(last, "sample_weight"):
-            name = type(last).__name__
+        if not takes_weights(model):
+            name = type(model).__name__
             raise ParamError(f"SelfTrainingEnsemble.score: estimator must take sample_weight in fit. Got {name}.")
-        return model.fit(Z, y, **{f"{prefix}sample_weight": weight})
+        return fit_weighted(model, Z, y, weight)

@@ -10,11 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import has_fit_parameter
 
 from ...core.compose import TransferPipeline
 from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain, take_rows
+from ...core.weighted_fit import fit_weighted, takes_weights
 from ..folds import deal_folds
 from .candidates import class_probabilities
 from .label_free import candidate_features, check_labelled
@@ -123,9 +123,9 @@ def held_out_predictions(
                 f"{here}: source must keep two classes where a fold is held out. Got {len(kept)} {what} outside of one."
             )
         model = _seeded(clone(inner), seeds)
-        given = {} if weight is None else {"sample_weight": weight[kept]}
+        known = take_rows(rows, kept), y[kept]
         try:
-            model.fit(take_rows(rows, kept), y[kept], **given)
+            model = model.fit(*known) if weight is None else fit_weighted(model, *known, weight[kept])
         except ValueError as err:
             raise DomainError(f"{here}: source must have rows enough to hold some out. Got: {err}") from err
         predicted[out], p = _answers(selector, model, take_rows(rows, out), classes)
@@ -146,7 +146,7 @@ def _refitted_part(selector: Any, candidate: Any, source: Domain) -> tuple[Any, 
     if inner is None:
         return None, None, None
     weight = getattr(model, "sample_weight_", None)
-    usable = weight is not None and len(weight) == source.n_samples and has_fit_parameter(inner, "sample_weight")
+    usable = weight is not None and len(weight) == source.n_samples and takes_weights(inner)
     return inner, candidate_features(selector, candidate, source.X, "source"), weight if usable else None
 
 
