@@ -39,12 +39,12 @@ def test_the_second_fit_by_hand():
     model = DASVM(step=2, C=2.0, C_target=0.4, growth=5, max_iter=2).fit(X, y, target=Domain(Xt))
     labels = np.where(y == 1, 1, -1)
     first = SVC(kernel="linear", C=2.0).fit(X, labels)
-    far, height = first.decision_function(Xt), np.abs(first.decision_function(X))
+    far, height = first.decision_function(Xt), first.decision_function(X)
     join, leave = [], []
     for side in (1, -1):
         inside = [i for i in np.argsort(-np.abs(far)) if abs(far[i]) < 1 and np.sign(far[i]) == side][:2]
         join += inside
-        leave += [i for i in np.argsort(-height) if labels[i] == side][: len(inside)]
+        leave += list(np.argsort(-side * height)[: len(inside)])
     stays = np.setdiff1d(np.arange(120), leave)
     cost = np.concatenate([np.full(len(stays), 2.0 + (0.4 - 2.0) / 25), np.full(len(join), 0.4)])
     rows = np.vstack([X[stays], Xt[join]])
@@ -52,12 +52,31 @@ def test_the_second_fit_by_hand():
     np.testing.assert_allclose(model.decision_function(Xt), second.decision_function(Xt), atol=1e-2)
 
 
-def test_without_rows_inside_the_margin_the_source_stands():
+def test_the_source_goes_also_where_few_rows_lie_inside_the_margin():
+    """Until none is left, and not before: the last machine is the target's own."""
+    X, y, Xt = turned(35)
+    model = DASVM(beta=0.5).fit(X, y, target=Domain(Xt))
+    assert model.n_source_.tolist() == [0]
+    assert model.score(Xt, y) == 1
+    one = DASVM(step=6, max_iter=2).fit(X, y, target=Domain(3 * X))  # no row inside
+    assert one.n_source_.tolist() == [108]
+    assert one.n_labelled_.tolist() == [0]
+
+
+def test_without_a_label_to_give_the_last_machine_with_two_sides_stands():
     X, y, _ = turned(0)
-    far = X * 3
-    model = DASVM().fit(X, y, target=Domain(far))
+    model = DASVM(step=6).fit(X, y, target=Domain(30 * X))
+    assert model.n_labelled_.tolist() == [0]
+    assert 1 < model.n_source_[0] <= 12
+    assert model.score(30 * X, y) == 1
+
+
+def test_where_all_labels_are_known_the_first_machine_has_them():
+    X, y, Xt = turned(65)
+    model = DASVM().fit(X, y, target=Domain(Xt, y))
+    both = SVC(kernel="linear").fit(np.vstack([X, Xt]), np.concatenate([y, y]))
     assert model.n_iter_.tolist() == [1]
-    np.testing.assert_allclose(model.decision_function(X), SVC(kernel="linear").fit(X, y).decision_function(X))
+    np.testing.assert_allclose(model.decision_function(Xt), both.decision_function(Xt))
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])

@@ -78,6 +78,9 @@ class FMMD(FeatureTransfer):
     Columns are divided by their standard deviation over both domains, so that the answer does not hang on their units. The
     test that spares features without a shift is ours.
 
+    Written from the published description; the authors' code was not compared. ADAPT has the same problem for the linear kernel
+    and the same automatic threshold, on columns as they are and without a test.
+
     References
     ----------
     Uguroglu & Carbonell. Feature Selection for Transfer Learning. ECML PKDD 2011.

@@ -80,7 +80,9 @@ class TKL(FeatureTransfer):
     mapped to ``Phi diag(lambda)^(1/2)``, whose inner products it is: any estimator that is linear in them is one with the
     kernel, also for rows that were not in the fit. The cost is O(n_target^2 k + n_source^2 k), and O(n_target^2) memory.
 
-    Where source and target have the same rows and ``damping=1``, the kernel stays what it was.
+    Where source and target have the same rows and ``damping=1``, the kernel stays what it was. The authors' code has the same
+    programme, with at most 200 eigenfunctions too; its demonstration takes 1.1 for the damping with the rbf kernel, on images,
+    and 2 with the linear one, on texts. It adds 1e-6 to the diagonal and has ``gamma=1`` on rows of length 1.
 
     References
     ----------

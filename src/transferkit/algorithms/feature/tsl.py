@@ -99,7 +99,8 @@ class TransferSubspaceLearning(FeatureTransfer):
     At reg = 0 the ratio is minimised globally. Otherwise that subspace, or one blind to the difference of the domains' means
     where its objective is lower, is the start of L-BFGS with the analytic gradient on the Grassmann manifold and a
     retraction by QR: D is not convex, and a local minimum is what is found. An iteration costs O((m^2 + d^2) n_components)
-    for m landmarks. More features than rows are first replaced by coordinates in the space of the rows.
+    for m landmarks. More features than rows are first replaced by coordinates in the space of the rows. Written from the
+    published description; the authors' code was not compared, and the defaults are ours.
 
     References
     ----------
@@ -130,7 +131,6 @@ class TransferSubspaceLearning(FeatureTransfer):
         "random_state": RandomState(),
         "estimator": ESTIMATOR,
     }
-
     _test_params: ClassVar = {"max_iter": 20}
 
     def __init__(

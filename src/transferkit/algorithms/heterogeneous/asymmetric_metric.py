@@ -84,9 +84,12 @@ class ARCt(HeterogeneousTransfer):
 
     The paper sums over pairs; the two means keep the few pairs of one class from being outvoted. Of its regularisers we
     have the Frobenius norm. The log-determinant is one of symmetric positive definite matrices and has no meaning between
-    spaces of different widths. `lower`, `upper` and `weight` are ours. The paper classifies by neighbours or by a support
-    vector machine in the source's space: give it as `estimator`. Target rows without a label only count for means, scales and
-    widths; `pairs` are not used.
+    spaces of different widths. The paper classifies by neighbours or by a support vector machine in the source's space: give it
+    as `estimator`. Target rows without a label only count for means, scales and widths; `pairs` are not used.
+
+    The authors' code has the same squared slacks and projects until none is off by more than 0.01. It is for domains of the same
+    columns, with one kernel, and keeps W near the identity instead of 0; `lower` and `upper` are the 98th and 2nd percentile of
+    the kernel's values between all rows; and it tries a list of weights. `lower`, `upper` and `weight` here are ours.
 
     References
     ----------

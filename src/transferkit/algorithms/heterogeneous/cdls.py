@@ -81,8 +81,12 @@ class CDLS(HeterogeneousTransfer):
 
     As in the authors' code, source rows count in the classifier by their weights times the ratio of known target rows to
     source rows, and unlabelled rows do not enter it. The paper's classifier is a linear support vector machine
-    (``estimator=LinearSVC()``). Rows are centred and scaled here, where the authors' code gives each length 1. Defaults are
-    those of a copy of that code in a later comparison. `pairs` are not used.
+    (``estimator=LinearSVC()``). Defaults are those of the code's demonstration. `pairs` are not used.
+
+    That code departs from this in four ways: a pair's squared distance is multiplied by the weights, ``a b |Az - u|^2``, where
+    here the rows are, ``|a Az - b u|^2``; the first map already meets the mean of all target rows, not of the known ones
+    alone; rows have length 1 each, where ours are centred and scaled together; and in the programme for the weights the square of
+    the unlabelled rows' overall mean has a factor of the source's, a slip.
 
     References
     ----------

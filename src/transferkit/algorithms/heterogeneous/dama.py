@@ -70,9 +70,13 @@ class DAMA(HeterogeneousTransfer):
     O((d + d')^3). Unlike the paper, the three sums are divided by their numbers of pairs, so that `topology` does not depend
     on how many rows there are; each domain is scaled to mean variance 1; neighbours weigh 1; and the smaller side has a ridge.
 
+    Written from the published description; the authors' code was not compared. A later account of the method (Tuia &
+    Camps-Valls 2016) has the same eigenproblem, with a weight on the rows of one class instead: 1 / `topology`.
+
     References
     ----------
     Wang & Mahadevan. Heterogeneous Domain Adaptation Using Manifold Alignment. IJCAI 2011.
+    Tuia & Camps-Valls. Kernel Manifold Alignment for Domain Adaptation. PLoS ONE 11(2), 2016.
 
     Examples
     --------

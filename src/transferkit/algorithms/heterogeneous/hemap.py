@@ -87,6 +87,8 @@ class HeMap(HeterogeneousTransfer):
     chance which rows they are, and the result depends on it. New rows, which the paper has none of, are projected by the
     pseudo-inverse of the loadings; what stands side by side is centred.
 
+    Written from the published description; the authors' code was not compared, and the defaults are ours.
+
     References
     ----------
     Shi, Liu, Fan, Yu & Zhu. Transfer Learning on Heterogenous Feature Spaces via Spectral Transformation. ICDM 2010.

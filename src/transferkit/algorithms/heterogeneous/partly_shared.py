@@ -75,6 +75,10 @@ class DSFT(HeterogeneousTransfer):
     is a linear function of the shared columns: it says nothing new of a row, but lets one model use a column in the domain that
     has it.
 
+    Written from the published description; the authors' code was not compared. A later program has the same solution and says
+    that the paper's weights are 1e5 and 1, which is 1e5 / n and 1 / n here; the defaults here are ours. The paper's form with
+    kernels is not here.
+
     References
     ----------
     Wei, Ke & Goh. A General Domain Specific Feature Transfer Framework for Hybrid Domain Adaptation. IEEE Transactions on

@@ -100,10 +100,11 @@ class SHFA(SpaceClassifier):
     objective, so that `tol` and `max_iter` say how many there are. A decision is divided by the machine's margin, so that the
     classes' machines can be compared.
 
-    Every labelling has as many of the class among the unknown rows as its share of the known ones. The authors' example
-    takes the true shares of the very labels that are to be predicted, which nobody has. Where the known rows were
-    drawn evenly and the classes are not even, these shares are wrong. The defaults are those of that example; bandwidths and
-    scales are ours. `pairs` are not used. `transform` gives the machines' scores for rows of either domain.
+    Every labelling has as many of the class among the unknown rows as its share of the known ones. The authors' example,
+    and by its own word the paper, takes the true shares of the very labels that are to be predicted, which nobody has. Where the
+    known rows were drawn evenly and the classes are not even, these shares are wrong. The defaults are those of that example,
+    but for `max_iter`, which is that of its training function (the example has 50); bandwidths and scales are ours. `pairs` are
+    not used. `transform` gives the machines' scores for rows of either domain.
 
     References
     ----------

@@ -21,7 +21,7 @@ CARD = {
     "needs": (),
     "cost": "n",
     "portfolio": (),
-    "paper": "Du, Chen, Zhu et al. Maintaining the predictive abilities of multivariate calibration models by spectral space"
+    "paper": "Du, Chen, Zhong et al. Maintaining the predictive abilities of multivariate calibration models by spectral space"
     " transformation. Analytica Chimica Acta 2011.",
     "url": "https://doi.org/10.1016/j.aca.2011.02.014",
 }
@@ -61,14 +61,18 @@ class SpectralSpaceTransformation(HeterogeneousTransfer):
     -----
     With the right singular vectors ``[P_s, P_t]`` of the standards side by side, a target row x becomes ``x + x P_t^+ (P_s -
     P_t)``: what the space explains changes its look, what it does not stays. Where the instruments have different numbers of
-    channels the latter has no place, and ``x P_t^+ P_s`` remains. Nothing is centred, as in the paper. The standards are the
-    `pairs`; without any, which the paper does not have, each known target row stands beside the mean of the source's rows of
-    its class, or beside the source's row with the nearest value.
+    channels the latter has no place, and ``x P_t^+ P_s`` remains. Nothing is centred: the mean spectrum is a direction like
+    others. The standards are the `pairs`; without any, which the paper does not have, each known target row stands beside the
+    mean of the source's rows of its class, or beside the source's row with the nearest value.
+
+    Written from the published description; the authors' code was not compared. Chemotools has the same transformation, and
+    takes the standards' means off first unless told not to: with 5 and 10 standards of the corn spectra that was worse in 22 of
+    24 medians of R2 (three directions, 2 to 8 components), with 20 it made no difference.
 
     References
     ----------
-    Du, Chen, Zhu et al. Maintaining the predictive abilities of multivariate calibration models by spectral space
-    transformation. Analytica Chimica Acta 690(1), 2011.
+    Du, Chen, Zhong, Wang, Yu, Nordon, Littlejohn & Holden. Maintaining the predictive abilities of multivariate calibration
+    models by spectral space transformation. Analytica Chimica Acta 690(1), 2011.
 
     Examples
     --------

@@ -81,6 +81,10 @@ class LandmarkSelection(InstanceTransfer):
     rows of another are nearer to the target; what it costs is that a change of the class shares cannot be followed. For a
     regression there are no classes to balance.
 
+    The authors' code departs from this: its 13 powers of 2 are of gamma, not of the width, so that they span what 7 do here;
+    a class need only have half its share; rows above 1e-8 are landmarks, a scale at which more than two thirds of the rows
+    are is passed over, and classes that then have less than a third of theirs are filled up. We follow the paper.
+
     The paper goes on to build, at each width, a geodesic flow kernel between the source without its landmarks and the
     target with them, and learns a combination of these kernels on the landmarks' labels. Here the landmarks are used as
     weights of the source, which any estimator can take; the flow kernel is in the distances (``n_components``) only.

@@ -69,7 +69,7 @@ class MultiSourceTrAdaBoost(VoteTransfer):
     its weights have fallen, and the first half votes too. For K classes a vote is ``log((1 - e_t) (K - 1) / e_t)`` (SAMME,
     Zhu et al. 2009), which is the paper's with K = 2. Where no source is better than chance the vote is 0 and the target's
     weights stay. An error of 0 counts as 1e-10. Ties go to the first source. A source that has a single class together
-    with the target's labels is passed over.
+    with the target's labels is passed over. Written from the published description; the authors' code was not compared.
 
     References
     ----------

@@ -74,6 +74,7 @@ class TaskTrAdaBoost(VoteTransfer):
     one picked stays in any case. (For two classes the paper lets a classifier that is worse than chance count for the other
     class.) For K classes a vote is ``log((1 - e) (K - 1) / e)`` (SAMME, Zhu et al. 2009), which is the paper's with K = 2.
     An error of 0 counts as 1e-10, and ends the boosting on a source. A source with a single class gives no classifier.
+    Written from the published description; the authors' code was not compared.
 
     References
     ----------

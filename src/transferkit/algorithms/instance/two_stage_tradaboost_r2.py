@@ -82,7 +82,11 @@ class TwoStageTrAdaBoostR2(MedianTransfer):
     is the weighted median of the models of the best step.
 
     The source's mass in boosting stays what the step gave it: the target's weights are scaled back to their own mass
-    after each iteration. Ties between steps go to the earlier one.
+    after each iteration. Ties between steps go to the earlier one. Learners take the weights, where AdaBoost.R2 draws rows by
+    them.
+
+    Written from the published description; the authors' code was not compared. Both stages and the shares are those of two
+    later programs, one of them ADAPT's, whose defaults these are.
 
     References
     ----------

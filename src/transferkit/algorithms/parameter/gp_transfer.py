@@ -90,7 +90,8 @@ class GPTransfer(ShallowTransfer):
     number less. Their target likelihood is that of ``p(y_T | y_S)``. The search (L-BFGS with the exact gradient) starts from
     related and from unrelated domains and keeps the better.
 
-    The source's rows are part of the model, so it cannot be given as one.
+    The source's rows are part of the model, so it cannot be given as one. Written from the published description; the
+    authors' code was not compared.
 
     References
     ----------

@@ -71,7 +71,9 @@ class PMTSVM(SourceModelTransfer):
     -----
     Minimises ``||w||^2 / 2 + gamma ||P w||^2 + C sum_i xi_i`` with ``y_i (w.x_i + b) >= 1 - xi_i`` and ``w.w_S >= 0``, P being
     the projection onto what is orthogonal to ``w_S``: ``||P w|| = ||w|| sin(angle)``. Other than a penalty on ``||w - w_S||``
-    it does not care how long the source's weights are. Each class is taken against the rest.
+    it does not care how long the source's weights are. Each class is taken against the rest. The authors' code has ``||w||^2 +
+    G ||P w||^2 + c sum_i xi_i``, that is ``gamma = G / 2`` and ``C = c / 2``, on source weights of length 1; its G is 1 unless
+    told otherwise, which is ``gamma=0.5``. The default here is ours.
 
     The quadratic form is ``w.(I + 2 gamma P) w / 2``, so it is a plain SVM of rows whose part orthogonal to ``w_S`` is divided
     by ``sqrt(1 + 2 gamma)``. Where its solution points away from the source, the convex problem has its optimum on the

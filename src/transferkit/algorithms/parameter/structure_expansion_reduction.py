@@ -81,6 +81,9 @@ class StructureExpansionReduction(SourceModelTransfer):
     becomes a leaf where that has at most as many errors on its target rows as the branches below it. All leaves hold the class
     shares of target rows; a branch that none of them reaches hands its place to its sibling.
 
+    Written from the published description; the authors' code was not compared. ADAPT's program takes the same steps, but
+    grows every new branch with scikit-learn's defaults.
+
     The trees are kept as plain arrays, so that they are saved without a pickle. The protocol is that of methods that are given
     rows of the source, so that it stands beside them; of these rows it needs nothing but the model, and ``source`` takes one
     whose rows are gone.

@@ -84,6 +84,8 @@ class StructureTransfer(SourceModelTransfer):
     first and the last threshold count as local maxima where they are above their only neighbour; categories are columns here,
     so all splits are by thresholds.
 
+    Written from the published description; the authors' code was not compared. ADAPT's program takes the same steps.
+
     The trees are kept as plain arrays, so that they are saved without a pickle. The protocol is that of methods that are given
     rows of the source, so that it stands beside them; of these rows it needs nothing but the model, and ``source`` takes one
     whose rows are gone.

@@ -72,7 +72,9 @@ class GOAT(ShallowTransfer):
 
     The paper works in the features of a network and may also be given real domains in between; here rows are used
     as they are. A class that a step predicts nowhere keeps one row that comes from it. Known target labels are trained on
-    in each step and make matches with other classes prohibitive.
+    in each step and make matches with other classes prohibitive. `drop` and the exact plan are those of the authors' code; there a
+    step goes on from the last network, where an estimator begins anew, and a row's confidence is its largest logit less its
+    smallest, which is here its largest probability.
 
     References
     ----------
