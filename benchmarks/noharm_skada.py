@@ -42,6 +42,7 @@ from transferkit.bench.noharm.refits import JUDGED, REFITTED, judged_again, live
 from transferkit.bench.noharm.rules import gains
 from transferkit.bench.noharm.summary import line
 from transferkit.bench.noharm.tasks import tasks
+from transferkit.core.errors import DomainError
 from transferkit.core.protocols import Array, Domain
 from transferkit.ops.evidence.held_out import held_out_predictions
 from transferkit.ops.evidence.label_free import candidate_features
@@ -134,10 +135,20 @@ def scored(record: Record, with_models: bool) -> dict[str, Any]:
     probas = dict(zip(record.facts["ids"], record.probas.astype(np.float64)))
     models = live(record) if with_models else ((name, None) for name in record.facts["ids"])
     for name, model in models:
-        held = None if model is None else held_out_predictions(task, model, Domain(Xs, record.ys), random_state=0).proba
+        scorers = makers
+        try:
+            held = (
+                None
+                if model is None
+                else held_out_predictions(task, model, Domain(Xs, record.ys), random_state=0).proba
+            )
+        except DomainError as err:  # weights leave one class, which no refit can learn
+            held, scorers = None, OF_ANSWERS
+            for scorer in OF_MODELS:
+                lost[scorer][str(err)[:160]] += 1
         candidate = Candidate([("model", _Model(task, probas[name], held, model))])
         candidate.set_score_request(sample_weight=True)
-        for scorer, make in makers.items():
+        for scorer, make in scorers.items():
             try:
                 value = float(make()(candidate, X, y, sample_domain=domain))
             except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as err:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from transferkit.bench import noharm
 from transferkit.bench.noharm import asked, refits, rules, summary
 from transferkit.bench.noharm.answers import Answers
 from transferkit.bench.noharm.judge import judge
 from transferkit.bench.noharm.record import fit_task, read_record
+from transferkit.bench.noharm.render import render
 from transferkit.bench.noharm.summary import line
 from transferkit.bench.noharm.tasks import tasks
 from transferkit.core.errors import DomainError, ParamError
@@ -117,7 +120,7 @@ def test_every_family_has_its_part_of_the_tasks_that_are_fitted_again() -> None:
     every = list(tasks())
     chosen = refits.part(every)
     assert {t.family for t in every if t.name in chosen} == {t.family for t in every}
-    assert len(every) / 20 < len(chosen) < len(every) / 8
+    assert len(every) / 10 < len(chosen) < len(every) / 4
 
 
 def test_answers_are_of_the_rows_of_the_task_only() -> None:
@@ -153,6 +156,11 @@ def test_what_is_fitted_again_says_what_was_recorded_and_selectors_score_it(wine
     shown = summary._part([{**judge(path), "refits": found}])
     assert shown["tasks"] == 1
     assert {f"pick of {name}" for name in ("iwcv", "mix_val", "entropy")} <= set(shown["table"])
+    console = Console(width=120, file=io.StringIO())
+    console.print(render({"tasks": 1, "table": {}, "refits": shown, "missing": {"x": "not there"}}))
+    assert all(
+        text in console.file.getvalue() for text in ("1 of the tasks", "pick of iwcv", "left out: x (not there)")
+    )
 
 
 def test_a_selector_that_cannot_score_a_candidate_says_why(wine, monkeypatch) -> None:
