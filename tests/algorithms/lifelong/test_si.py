@@ -6,6 +6,7 @@ import torch
 
 from continual_toys import TRAINING, accuracies, disagreeing, linear_body, naive_on_disagreeing
 from transferkit import SI, ParamError
+from transferkit.algorithms.lifelong.si import _Paths
 from transferkit.engine.training.settings import Training
 
 PLAIN = {
@@ -50,6 +51,23 @@ def test_importance_is_path_over_movement():
     # One plain step: w moves by -lr g, so that omega = lr g^2 = moved^2 / lr.
     wanted = moved.square() / 0.01 / (moved.square() + 0.5)
     torch.testing.assert_close(model.importance_["head.out.weight"], wanted, rtol=1e-3, atol=1e-7)
+
+
+def test_a_path_that_raised_the_loss_takes_importance_away_but_not_below_zero(monkeypatch):
+    """Only the sum over the tasks stops at zero: the paper's eq. 5 has the falls and the rises of every task."""
+    paths = iter([2.0, -0.5, -9.0])
+
+    def path(objective, event, state):  # in the place of what was summed
+        if event == "update":
+            for k in range(len(objective.params)):
+                getattr(objective, f"path_{k}").fill_(now)
+
+    monkeypatch.setattr(_Paths, "moved", path)
+    model, wanted = SI(linear_body(6), reg=0.0, training=Training(n_epochs=1, lr=1e-12, **PLAIN)), []
+    for task in disagreeing(n=20)[:1] * 3:
+        now = next(paths)
+        wanted.append(float(model.partial_fit(task).importance_["head.out.weight"].mean()))
+    assert wanted == pytest.approx([20.0, 15.0, 0.0], abs=1e-4)
 
 
 def test_a_cut_training_has_the_same_path(tmp_path):

@@ -93,9 +93,10 @@ class EWC(ContinualNetwork):
     one quadratic, ``sum_i A_i (w_i - u_i)^2`` plus a constant with ``A = sum_t F_t`` and ``u = sum_t F_t w*_t / A``,
     and only this is kept: memory does not grow with the tasks, and the gradient is that of the paper. With `decay` it
     is online EWC: the pull is that of ``decay A``, and after the task ``A <- decay A + F_t``, ``u <- w*_t`` (Schwarz et
-    al., section 3), so that 0 is naive fine-tuning. Outputs that are new have no
-    importance yet. "exact" is the definition of the Fisher information and costs a backward pass a class; "empirical"
-    is what many programs compute instead.
+    al., eqs. 8 and 9), so that 0 is naive fine-tuning. They also bring every task's ``F_t`` to one norm, since their
+    policies differ in how sure they are; here it stays as it is. Outputs that are new have no importance yet. "exact" is
+    the definition of the Fisher information and costs a backward pass a class; "empirical" is what many programs compute
+    instead.
 
     References
     ----------

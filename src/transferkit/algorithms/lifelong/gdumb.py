@@ -81,7 +81,8 @@ class GDumb(ContinualNetwork):
     The greedy sampler (algorithm 1) takes a row of a class that has less than ``memory_size / n_classes`` rows, at
     the place of a row of the largest class where the memory is full; the dumb learner (algorithm 2) minimises the
     cross-entropy on the memory from first weights. The paper trains when it is asked to predict; here after every
-    call of `partial_fit`. It makes use of no more than the memory: a method that is worse with the same memory has
+    call of `partial_fit`. The authors' SGD with warm restarts from 0.05 to 0.0005, clipped at 10, and their CutMix are
+    left to `training`. It makes use of no more than the memory: a method that is worse with the same memory has
     learned nothing from the stream. With separate heads the classes of each task are balanced by themselves; with
     shared ones, classes are balanced and tasks are not: where the same classes only look different from task to task,
     the memory is full after the first, and no row of a later one gets in.

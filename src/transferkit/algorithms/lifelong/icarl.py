@@ -89,8 +89,9 @@ class ICaRL(ContinualNetwork):
     class keeps ``memory_size // n_classes`` rows by herding (algorithm 4), old classes the first of those they had
     (algorithm 5). A row gets the class whose exemplars' mean feature is nearest, features and means scaled to length
     1 (algorithm 1): the outputs only train the features. Classes that come again get their labels, and choose anew
-    among their exemplars and new rows. Old outputs are those for rows that are not augmented. As the paper's it is
-    class-incremental: outputs are shared.
+    among their exemplars and new rows. Old outputs are those for rows that are not augmented, and the means are of the
+    exemplars alone, where the authors' code takes in their mirror images. As the paper's it is class-incremental:
+    outputs are shared.
 
     References
     ----------

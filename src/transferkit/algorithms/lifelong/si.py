@@ -84,12 +84,12 @@ class SI(ContinualNetwork):
 
     Notes
     -----
-    Minimises ``loss + reg * sum_i Omega_i (w_i - w*_i)^2`` (eq. 4), ``Omega_i = sum_t max(omega_ti, 0) / (D_ti^2 +
-    damping)`` (eq. 5), where ``D_t`` is the movement over task t and ``omega_t = -sum_k g_k (w_k - w_(k-1))`` the sum
-    over its updates of the gradient of the task's own loss, without the pull, times the movement (eq. 3): in the
-    limit of small steps these sum to the fall of the loss. Each update gets the two gradients apart, so that the
-    optimizer's clipping or momentum does not blur them. Negative sums, which would push weights away, count as zero,
-    as in the authors' program. fp16 scales gradients and is refused.
+    Minimises ``loss + reg * sum_i Omega_i (w_i - w*_i)^2`` (eq. 4). After task t ``Omega_i <- max(Omega_i + omega_ti /
+    (D_ti^2 + damping), 0)``: the sum of eq. 5, kept from falling below zero, where it would push weights away, as the
+    authors' program keeps it. ``D_t`` is the movement over task t and ``omega_t = -sum_k g_k (w_k - w_(k-1))`` the sum
+    over its updates of the gradient of the task's own loss, without the pull, times the movement (eq. 3): in the limit
+    of small steps these sum to the fall of the loss. Each update gets the two gradients apart, so that the optimizer's
+    clipping or momentum does not blur them. fp16 scales gradients and is refused.
 
     References
     ----------
@@ -157,10 +157,9 @@ class SI(ContinualNetwork):
         found = {}
         for k, (name, p) in enumerate(objective.params.items()):
             moved = p.detach() - getattr(objective, f"start_{k}")
-            found[name] = (getattr(objective, f"path_{k}").clamp_min(0) / (moved.square() + self.damping)).cpu()
-        if not fit.first:
-            before = grow_importance(self.importance_, here)
-            found = {name: before[name] + found[name] for name in here}
+            found[name] = (getattr(objective, f"path_{k}") / (moved.square() + self.damping)).cpu()
+        before = grow_importance({} if fit.first else self.importance_, here)
+        found = {name: (before[name] + found[name]).clamp_min(0) for name in here}
         fit.kept["anchor_"], fit.kept["importance_"] = here, found
         fit.notes["path"] = float(sum(getattr(objective, f"path_{k}").sum() for k in range(len(objective.params))))
 

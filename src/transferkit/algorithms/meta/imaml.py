@@ -106,7 +106,9 @@ class IMAML(MetaEstimator):
     The inner problem is ``min over phi of L_S(phi) + reg / 2 * ||phi - theta||^2`` (eq. 3), here by `n_inner_steps` of gradient
     descent. At its solution the gradient of the query loss with respect to theta is ``(I + H / reg)^-1 grad L_Q(phi)`` with the
     Hessian H of L_S at phi (lemma 1); `n_cg_steps` of conjugate gradients solve it by products with H alone (section 3.2). Memory
-    does not grow with the inner steps. The gradient is the true one as far as the inner problem is solved.
+    does not grow with the inner steps. The gradient is the true one as far as the inner problem is solved. The authors' code
+    descends on L_S alone, with one step of the pull at the end, and damps the system to ``2 v + H v / (reg + 10)``; here both are
+    the paper's, so where H has an eigenvalue below ``-reg`` the system is not positive definite: take a larger `reg`.
 
     References
     ----------

@@ -90,7 +90,8 @@ class MatchingNetworks(MetaEstimator):
     ``p(y | x) = sum_i a(x, x_i) y_i`` (eq. 1) with the attention ``a = softmax_i(cos(f(x), g(x_i)))`` (section 2.1.1); the loss is
     ``-log p`` of the queries. Without context, f and g are the same body. With it, g is a bidirectional LSTM over the support and
     f an LSTM with attention to it (appendix A; `transferkit.ops.nn.full_context`); the support is read class after class, in
-    training and later, while the paper leaves the order open.
+    training and later, while the paper leaves the order open. Cosines are as they are, as in the paper, so that no class can get
+    all of the attention; the well-known program of Chen et al. (2019) cuts them at 0 and multiplies them by 100.
 
     References
     ----------

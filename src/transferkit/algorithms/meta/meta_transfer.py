@@ -110,7 +110,9 @@ class MetaTransfer(MetaEstimator):
     that tasks start from (eqs. 4 and 6). (3) The hard-task meta-batch (section 4.3): the class of each task that did worst is
     remembered, and after each batch of tasks comes one of tasks drawn from these classes, filled up with others of the same pool
     where they are too few. Each makes an update of its own; the hard batch comes right before the next ordinary one, which is the
-    paper's order. The inner steps are through the head alone, with all of its second derivatives.
+    paper's order. The inner steps are through the head alone, with all of its second derivatives; the authors' PyTorch program
+    takes their gradients for constants, and neither of their programs has the hard-task meta-batch. The 50 steps of 0.01 there
+    are 5 of 0.1 here.
 
     References
     ----------

@@ -98,7 +98,8 @@ class PTMAP(MetaEstimator):
     of 1 and every class the same share of the queries (Sinkhorn; eqs. 3 to 5), and
     ``c_k += step * (mean of class k's support and the queries weighted by P - c_k)`` (eqs. 6 and 7). The answer is the last P.
     The power is of the absolute value with the sign put back, which for the features of a network that ends in a ReLU is the
-    paper's. The authors' QR decomposition before leaves distances as they are, and is left out.
+    paper's. The authors' QR decomposition before leaves distances as they are, and is left out. Their code takes the mean of the
+    support from the support and that of the queries from the queries; here both have one mean, as a single query would be its own.
 
     That classes are alike frequent among the queries is taken for known: where they are not, this costs accuracy. Fewer
     queries than classes cannot be shared out: they get ``softmax_k(-sharpness * |f_i - c_k|^2)``, each by itself.

@@ -57,8 +57,8 @@ class Reptile(MetaEstimator):
         Step length within a task.
     n_inner_steps : int in [1, inf), default=10
         Steps in training; at least two, or this is plain training on all tasks together.
-    n_adapt_steps : int in [1, inf), default=None
-        Steps for a new task; None is as many as in training.
+    n_adapt_steps : int in [1, inf), default=50
+        Steps for a new task, of which the authors take 50 to 100; None is as many as in training.
     inner_batch : int in [1, inf), default=None
         Rows of an inner step; None is all of the task.
     inner_optimizer : {"adam", "sgd"}, default="adam"
@@ -144,7 +144,7 @@ class Reptile(MetaEstimator):
         n_episodes: int = 1000,
         inner_lr: float = 1e-3,
         n_inner_steps: int = 10,
-        n_adapt_steps: int | None = None,
+        n_adapt_steps: int | None = 50,
         inner_batch: int | None = None,
         inner_optimizer: str = "adam",
         batch_norm: str = "auto",

@@ -94,8 +94,9 @@ class TransductiveFineTuning(MetaEstimator):
     The features of a row are the pretrained classifier's logits after a ReLU, ``z = relu(logits(x))``, and the new head gives
     ``w . z / |z| + b``. It begins at the support: ``w_k`` is the direction of the mean of class k's z, and ``b = 0`` (section 3.1).
     Then body, classifier and head go down ``mean over the support of -log p(y | x) + mean over the queries of H(p(. | x))`` (eq. 8)
-    by Adam without weight decay. A step takes the whole support and all queries, where the paper takes a batch of each; the
-    number of steps is that of its epochs. Batch normalisation keeps its statistics.
+    by Adam without weight decay. A step takes the whole support and all queries; the number of steps is that of the paper's
+    epochs. The authors' code makes two steps of it, the support's and then the queries', of augmented rows, while batch
+    normalisation follows them; here it keeps its statistics.
 
     The tuning happens in ``predict``: a predictor looks at all rows that one call gives it, and answers for them together, so
     ask for the whole batch at once. A single row works, too, with nothing but the support beside it.

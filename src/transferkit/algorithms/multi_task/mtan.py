@@ -76,9 +76,10 @@ class MTAN(NetworkMultiTask):
     -----
     For stage j with shared features p and task k: ``kept_k = m_k * p``, ``m_k = h(g([p; f(kept_k before)]))`` (eqs. 1 and 2);
     g and h are 1x1 convolutions with batch normalisation, ReLU and sigmoid, f a 3x3 convolution with batch normalisation and
-    ReLU, pooled to the size of p. A stage is one convolution or dense layer with what follows it, up to the next; the paper's
-    blocks have several, and take the first one's output beside p into the mask. On vectors, and on dense layers, all three
-    maps are dense layers. Shared is the body; masks and heads are each one task's own.
+    ReLU, pooled to the size of p, and one for all tasks, as in the authors' code. A stage is one convolution or dense layer with
+    what follows it, up to the next; the paper's blocks have several, and their masks are of the first one's output, not of p. On
+    vectors, and on dense layers, all three maps are dense layers. Shared are the body and f; g, h and heads are each one task's
+    own.
 
     References
     ----------

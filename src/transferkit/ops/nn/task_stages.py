@@ -198,43 +198,44 @@ class _Adapter(nn.Module):
 
 
 class _Attended(nn.Module):
-    """The shared features p, and for each task a mask on them: ``m * p``, m of p and of what the task kept before."""
+    """The shared features p, and for each task a mask on them: ``m * p``, m of p and of what the task kept before.
+
+    What a task kept comes through ``carry``, which all tasks share.
+    """
 
     def __init__(self, stage: nn.Sequential, n_tasks: int, before: nn.Module | None) -> None:
         super().__init__()
         self.stage = stage
         layer = _layer(stage)
         assert layer is not None
-        self.of_task = nn.ModuleList(_Attention(layer, before) for _ in range(n_tasks))
+        self.carry = None if before is None else _carry(before, layer)
+        self.of_task = nn.ModuleList(_mask(layer, before is not None) for _ in range(n_tasks))
 
     def forward(self, streams: Streams) -> Streams:
-        shared, kept = streams[-1], streams[:-1]  # of the first stage all are the input
-        p = self.stage(shared)
-        own = [net(p, None if net.carry is None else k) for net, k in zip(self.of_task, [*kept, shared])]
-        return (*own, p)
+        p = self.stage(streams[-1])
+        if self.carry is None:  # the first stage: all streams are the input
+            seen = [p] * len(self.of_task)
+        else:  # one task after the other, so that batch normalisation lets none see another
+            seen = [torch.cat([p, _fitted(self.carry(kept), p)], dim=1) for kept in streams[:-1]]
+        return (*(mask(x) * p for mask, x in zip(self.of_task, seen)), p)
 
 
-class _Attention(nn.Module):
-    """``sigmoid(norm(h(relu(norm(g([p; f(kept)]))))))`` times p."""
+def _fitted(kept: Tensor, p: Tensor) -> Tensor:
+    """Pooled to the size of p."""
+    if kept.shape[2:] == p.shape[2:]:
+        return kept
+    pool = functional.adaptive_max_pool2d if p.ndim == 4 else functional.adaptive_max_pool1d
+    return pool(kept, p.shape[2:])
 
-    def __init__(self, layer: nn.Module, before: nn.Module | None) -> None:
-        super().__init__()
-        width = _width(layer)
-        self.carry = None if before is None else _carry(before, layer)
-        norm: Any = {nn.Linear: nn.BatchNorm1d, nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d}[type(layer)]
-        self.mask = nn.Sequential(
-            _point(layer, width if before is None else 2 * width, width), norm(width), nn.ReLU(),
-            _point(layer, width, width), norm(width), nn.Sigmoid(),
-        )  # fmt: skip
 
-    def forward(self, p: Tensor, kept: Tensor | None) -> Tensor:
-        if self.carry is None or kept is None:
-            return self.mask(p) * p
-        carried = self.carry(kept)
-        if carried.shape[2:] != p.shape[2:]:
-            pool = functional.adaptive_max_pool2d if p.ndim == 4 else functional.adaptive_max_pool1d
-            carried = pool(carried, p.shape[2:])
-        return self.mask(torch.cat([p, carried], dim=1)) * p
+def _mask(layer: nn.Module, later: bool) -> nn.Sequential:
+    """``sigmoid(norm(h(relu(norm(g([p; f(kept)]))))))``, in the first stage of p alone."""
+    width = _width(layer)
+    norm: Any = {nn.Linear: nn.BatchNorm1d, nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d}[type(layer)]
+    return nn.Sequential(
+        _point(layer, 2 * width if later else width, width), norm(width), nn.ReLU(),
+        _point(layer, width, width), norm(width), nn.Sigmoid(),
+    )  # fmt: skip
 
 
 def _carry(before: nn.Module, layer: nn.Module) -> nn.Module:

@@ -17,8 +17,8 @@ class AlignedMTL(GradientBalancer):
 
     Notes
     -----
-    The length is that of the smallest singular value that is not zero to rounding. On the shared representation it is the
-    paper's Aligned-MTL-UB.
+    The length is that of the smallest singular value that is not zero to rounding. The authors' code takes the sum for the
+    mean. On the shared representation it is the paper's Aligned-MTL-UB.
     """
 
     on_representation: ClassVar[bool] = True

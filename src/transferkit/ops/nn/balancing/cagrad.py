@@ -27,7 +27,8 @@ class CAGrad(GradientBalancer):
     Notes
     -----
     Solved through the dual, ``min_w <g_w, g_0> + c |g_0| |g_w|`` on the simplex (eq. 3), by sequential quadratic programming
-    on the scalar products, as in the authors' code; then ``d = g_0 + c |g_0| g_w / |g_w|``.
+    on the scalar products, as in the authors' code; then ``d = g_0 + c |g_0| g_w / |g_w|``. That code divides d by
+    ``1 + c^2`` besides, which is left to the learning rate.
     """
 
     rules: ClassVar = {"c": Interval(float, 0, 1, closed="left")}

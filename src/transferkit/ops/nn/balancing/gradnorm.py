@@ -27,9 +27,9 @@ class GradNorm(LossBalancer):
     -----
     ``n_i`` is the norm of the gradient of L_i in W, the last shared weight (section 3.1), ``r_i`` the task's
     ``L_i(t) / L_i(0)`` over its mean. The target is a constant in the gradient, and so is n_i: the network does not learn
-    from this loss. After every update the weights are scaled to sum to the number of tasks. They are learned by the
-    network's optimizer at 25 times its rate (0.025, the authors', beside 0.001). A task without a label in a batch (the paper has
-    none) has no part in its means and targets.
+    from this loss. After every update the weights are lifted to 0.001 at least (the paper has no such bound) and scaled to
+    sum to the number of tasks. They are learned by the network's optimizer at 25 times its rate (0.025, the authors',
+    beside 0.001). A task without a label in a batch (the paper has none) has no part in its means and targets.
     """
 
     lr_scale: ClassVar[float] = 25.0

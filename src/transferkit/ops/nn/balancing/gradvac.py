@@ -24,8 +24,9 @@ class GradVac(GradientBalancer):
 
     Notes
     -----
-    The averages start at 0, and a pair that never changes its angle is then treated as by `PCGrad`. Angles are those of all
-    shared parameters together, where the paper also looks at each layer.
+    The averages start at 0, so that the first update is that of `PCGrad`, and take in every angle (eq. 3), where LibMTL
+    takes in only those below the average. Angles are those of all shared parameters together, where the paper also looks
+    at each layer.
     """
 
     target: Tensor

@@ -73,8 +73,9 @@ class MGDA(GradientBalancer):
 
     Notes
     -----
-    On the shared representation it is the paper's MGDA-UB (section 3.3). A task without a gradient, as one without a labelled
-    row in the batch, is left out: it would switch the others off.
+    On the shared representation it is the paper's MGDA-UB (section 3.3). Heads descend on their own losses, which the
+    authors' code weighs, too. A task without a gradient, as one without a labelled row in the batch, is left out: it
+    would switch the others off.
     """
 
     on_representation: ClassVar[bool] = True

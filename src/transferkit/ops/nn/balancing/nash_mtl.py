@@ -54,7 +54,8 @@ class NashMTL(GradientBalancer):
     Notes
     -----
     As in the authors' code the scalar products are divided by their Frobenius norm first, so that d is as long as
-    gradients are. Their cut at norm 1 is the training's ``clip``; weights are sought with every update.
+    gradients are. Their cut at norm 1 is the training's ``clip``; weights are sought with every update. Heads descend on
+    their own losses, which that code weighs, too.
     """
 
     def direction(self, jacobian: Tensor) -> Tensor:
