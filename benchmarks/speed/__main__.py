@@ -44,7 +44,7 @@ def installed() -> list[str]:
             found.append(side)
         except ImportError as err:
             print(f"without {side}: {err}")
-    return found
+    return [*found, "floor"]
 
 
 def versions() -> dict[str, str]:
@@ -58,11 +58,15 @@ def versions() -> dict[str, str]:
 
 
 def table_row(case: Case, n: int, d: int, sides: dict[str, Any]) -> dict[str, Any]:
-    """What the sides did, and how many times longer the quickest peer took."""
+    """What the sides did, and how many times longer the quickest peer took: than ours, and than the floor under it."""
+    floor = sides.pop("floor", {})
     peers = [s["seconds"] for side, s in sides.items() if side != "transferkit" and "seconds" in s]
     row = {"method": case.name, "n": n, "d": d, "problem": case.problem, "match": case.match, "sides": sides}
     if peers and "seconds" in sides["transferkit"]:
         row["ratio"] = round(min(peers) / max(sides["transferkit"]["seconds"], 1e-4), 2)
+    if peers and case.floor and "seconds" in floor:
+        ratio = round(min(peers) / max(floor["seconds"], 1e-4), 2)
+        row["floor"] = {"of": case.floor[0], "seconds": floor["seconds"], "ratio": ratio}
     return row
 
 
@@ -86,7 +90,12 @@ def tables(cells: Iterable[dict[str, Any]]) -> None:
         print("|---" * 6 + "|")
         for row in sorted(rows, key=lambda r: order.index(r["method"])):
             entries = [_entry(row["sides"].get(side)) for side in sides]
-            print("|", " | ".join([row["method"], *entries, f"{row['ratio']:.1f}" if "ratio" in row else ""]), "|")
+            print("|", " | ".join([row["method"], *entries, _ratio(row)]), "|")
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    most = f" (floor: {row['floor']['ratio']:.1f})" if "floor" in row else ""
+    return f"{row['ratio']:.1f}{most}" if "ratio" in row else ""
 
 
 def _entry(side: dict[str, Any] | None) -> str:
@@ -123,7 +132,7 @@ def main() -> None:
         key, case = f"{name}, n={n}, d={d}", CASES[name]
         if key in result["cells"] and not args.again:
             continue
-        here = [side for side in sides if side in case.sides]
+        here = [side for side in sides if side in case.timed]
         row = table_row(case, n, d, cell(case, n, d, here, args.repeats, args.once_from, args.limit))
         result["cells"][key] = row
         partial = args.out.with_suffix(".partial")

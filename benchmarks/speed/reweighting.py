@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sides import INNER, Case, adapt, ours, skada
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 import transferkit as tk
 from transferkit.ops.density_ratio import gamma_grid
+from transferkit.ops.kernels.gaussian import rbf
+
+
+def _kernels_and_fit(p):
+    for rows in (p.X, p.Xt):
+        rbf(p.X, rows, p.gamma)
+    clone(INNER).fit(p.X, p.y, sample_weight=np.ones(len(p.y)))
+    return lambda: p.yt
+
 
 CASES = [
     Case("density ratio of kernel estimates", "covariate", "width 1, no clipping.", {
@@ -46,7 +57,7 @@ CASES = [
         "transferkit": lambda p: ours(tk.KMM(gamma=p.gamma, estimator=INNER), p),
         "skada": lambda p: skada("KMMReweight", p, gamma=p.gamma),
         "ADAPT": lambda p: adapt("KMM", p, gamma=p.gamma),
-    }),
+    }, ("the two kernels and the inner fit", _kernels_and_fit)),
     Case("KMM, solved", "covariate", "the same, with skada's solver that goes to the optimum (scipy).", {
         "transferkit": lambda p: ours(tk.KMM(gamma=p.gamma, estimator=INNER), p),
         "skada": lambda p: skada("KMMReweight", p, gamma=p.gamma, solver="scipy"),

@@ -23,12 +23,18 @@ PEERS = {"skada": "skada", "POT": "ot", "ADAPT": "adapt"}
 
 @dataclass(frozen=True)
 class Case:
-    """A method, the problem it is timed on, how the settings agree, and the fit of each side."""
+    """A method, the problem it is timed on, how the settings agree, the fit of each side, and a floor under ours."""
 
     name: str
     problem: str
     match: str
     sides: Mapping[str, Fit]
+    floor: tuple[str, Fit] | None = None  # a part of ours that cannot be left out, in words and as it is timed
+
+    @property
+    def timed(self) -> Mapping[str, Fit]:
+        """What is timed: the sides, and the floor beside them."""
+        return self.sides if self.floor is None else {**self.sides, "floor": self.floor[1]}
 
 
 def ours(model: Any, p: Problem, labels: bool = False, **fit: Any) -> Predict:

@@ -71,7 +71,7 @@ def cell(case: Case, n: int, d: int, sides: list[str], repeats: int, once_from: 
     try:
         for side in sides:
             here, there = _FORK.Pipe()
-            child = _FORK.Process(target=_serve, args=(there, case.sides[side], case.problem, n, d, limit), daemon=True)
+            child = _FORK.Process(target=_serve, args=(there, case.timed[side], case.problem, n, d, limit), daemon=True)
             child.start()
             there.close()
             children[side] = child, here

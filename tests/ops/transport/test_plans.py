@@ -58,6 +58,22 @@ def test_a_reg_that_underflows_the_plain_kernel_everywhere() -> None:
     assert _marginal_error(sinkhorn(cost, 0.05, max_iter=20_000, tol=1e-8).plan) <= 2e-8
 
 
+@pytest.mark.parametrize("far", [1e4, 1e6, 1e8])
+@pytest.mark.parametrize(("n", "m"), [(100, 70), (60, 80)])
+def test_a_row_far_off_all_others_finds_its_place(n: int, m: int, far: float) -> None:
+    """It sends its mass to the rows that lie farthest on its side, as the exact plan does, and the others make room."""
+    rng = np.random.default_rng(2)
+    X, Y = rng.normal(size=(n, 3)), rng.normal(size=(m, 3)) + 1
+    X[0] = far
+    cost = squared_distances(X, Y)
+    cost /= np.median(cost)
+    found = sinkhorn(cost, 0.1)
+    assert found.error <= 1e-6
+    np.testing.assert_allclose(found.plan.sum(axis=1), 1 / n, atol=1e-6)
+    exact = exact_plan(cost, 100_000)[0].toarray()
+    np.testing.assert_allclose(found.plan[0], exact[0], atol=1e-4 if far > 1e5 else 2e-3)
+
+
 def test_prohibitive_costs_stay_empty() -> None:
     cost = _cost(20, 20)
     cost[:10, :10] = cost[10:, 10:] = 10 * cost.max()

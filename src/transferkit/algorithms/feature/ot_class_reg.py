@@ -12,8 +12,9 @@ from ...core.constraints import Either, Interval, Nothing, Options, RandomState
 from ...core.errors import DomainError, TransferWarning
 from ...core.protocols import Array
 from ...core.validation import TransferData
+from ...ops.transport.class_penalties import class_plan
 from ...ops.transport.parts import transport_parts
-from ...ops.transport.plans import EntropicPlan, barycentric, displace, sinkhorn, transport_cost
+from ...ops.transport.plans import barycentric, displace, transport_cost
 
 CARD = {
     "class": "ClassRegularisedOT",
@@ -31,9 +32,6 @@ CARD = {
 }
 
 __all__ = ["ClassRegularisedOT"]
-
-_SMOOTHING = 1e-3  # keeps the slope of the square root finite where a class sends nothing; the value of POT
-_NOTHING = 1e-100  # mass below this counts as this, so that its square and its logarithm are finite
 
 
 class ClassRegularisedOT(FeatureTransfer):
@@ -99,7 +97,8 @@ class ClassRegularisedOT(FeatureTransfer):
       with the entropy as distance the step ``1 / reg_class`` needs no line search, falls at each step and converges
       linearly to the same, unique, minimum. Each step is an entropic problem with ``reg + reg_class``.
 
-    Every entropic problem starts from the potentials of the last. A source row goes to the mean of the target rows,
+    Every entropic problem starts from the potentials of the last and is solved as precisely as the last step was long, in single
+    precision while that is enough; the final one to `tol`. A source row goes to the mean of the target rows,
     weighted by its row of P; a new one moves like the nearest row of the fit.
 
     References
@@ -172,11 +171,15 @@ class ClassRegularisedOT(FeatureTransfer):
         moved = error = 0.0
         for s, t, part in transport_parts(data, self.approx, self.batch_size, self.random_state):
             members = (part.codes == np.arange(n_classes)[:, None]).astype(np.float64)
-            found, n_iter, last = self._iterate(transport_cost(part, self.norm, self.limit_max), members, part.codes)
+            found = class_plan(
+                transport_cost(part, self.norm, self.limit_max), members, self.penalty, self.reg, self.reg_class,
+                max_iter=self.max_iter, max_inner_iter=self.max_inner_iter, tol=self.tol,
+            )  # fmt: skip
             mass = members @ found.plan
             self.class_mass_[:, t] = mass / mass.sum(axis=0)
             self.images_[s] = barycentric(found.plan, part.Xt)
-            self.n_iter_, moved, error = max(self.n_iter_, n_iter), max(moved, last), max(error, found.error)
+            self.n_iter_ = max(self.n_iter_, found.n_iter)
+            moved, error = max(moved, found.moved), max(error, found.error)
         if not error <= self.tol or moved > self.tol:
             warnings.warn(
                 f"ClassRegularisedOT.fit: max_iter, max_inner_iter or reg must be larger to reach tol={self.tol:g}. Got a"
@@ -185,32 +188,6 @@ class ClassRegularisedOT(FeatureTransfer):
                 stacklevel=3,
             )
         return self.images_
-
-    def _iterate(self, cost: Array, members: Array, codes: Array) -> tuple[EntropicPlan, int, float]:
-        """The last problem's plan, the number of problems, and the share of the mass that the last step moved."""
-        step = self._lp_l1_step if self.penalty == "lp_l1" else self._l1_l2_step
-        found = sinkhorn(cost, self.reg, max_iter=self.max_inner_iter, tol=self.tol)
-        n_iter, moved = 1, np.inf if self.reg_class > 0 else 0.0
-        while moved > self.tol and n_iter < self.max_iter:
-            last, found = found, step(cost, found, members, codes)
-            change = found.plan - last.plan
-            moved = float(np.abs(change, out=change).sum()) / 2
-            n_iter += 1
-        return found, n_iter, moved
-
-    def _lp_l1_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
-        tangent = (self.reg_class * 0.5 * (members @ found.plan + _SMOOTHING) ** -0.5)[codes]
-        tangent += cost
-        return self._next(tangent, self.reg, found)
-
-    def _l1_l2_step(self, cost: Array, found: EntropicPlan, members: Array, codes: Array) -> EntropicPlan:
-        plan = np.maximum(found.plan, _NOTHING)
-        gradient = plan / np.sqrt(members @ plan**2)[codes] - np.log(plan)
-        return self._next(cost + self.reg_class * gradient, self.reg + self.reg_class, found)
-
-    def _next(self, cost: Array, reg: float, found: EntropicPlan) -> EntropicPlan:
-        start = found.f, found.g
-        return sinkhorn(cost, reg, max_iter=self.max_inner_iter, tol=self.tol, start=start, relax=found.relax)
 
     def _map(self, X: Array, domain: str) -> Array:
         return X if domain == "target" else displace(X, self.rows_, self.images_)

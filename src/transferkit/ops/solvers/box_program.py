@@ -12,6 +12,7 @@ __all__ = ["minimise_box_sum", "relative_gap"]
 _GAP = 1e-8  # relative duality gap at which the program counts as solved
 _SUM = 1e-7  # relative precision of the bounds on the mean weight
 _WARM_STEPS = 40
+_LARGE = 1e30  # weight in single precision that stands for any larger one
 _MAX_PIVOTS = 100
 _PATIENCE = 5
 _MAX_PROXIMAL = 100
@@ -82,19 +83,20 @@ def _minimise_box(K: Array, kappa: Array, upper: float, start: Array) -> tuple[A
 
 
 def _warm_start(K: Array, kappa: Array, upper: float) -> Array:
-    """Accelerated projected gradient steps with restarts, from weights of one."""
-    step = 1.0 / K.sum(axis=1).max()  # the largest row sum bounds the largest eigenvalue
-    b = z = np.ones(len(kappa))
+    """Accelerated projected gradient steps with restarts, from weights of one; for a guess single precision is enough."""
+    K, kappa, top = K.astype(np.float32), kappa.astype(np.float32), np.float32(min(upper, _LARGE))
+    step = 1 / K.sum(axis=1).max()  # the largest row sum bounds the largest eigenvalue
+    b = z = np.ones(len(kappa), dtype=np.float32)
     t = 1.0
     for _ in range(_WARM_STEPS):
         gradient = K @ z - kappa
-        new = np.clip(z - step * gradient, 0.0, upper)
+        new = np.clip(z - step * gradient, 0, top)
         if gradient @ (new - b) > 0:
             t = 1.0
         t_new = (1 + np.sqrt(1 + 4 * t * t)) / 2
-        z = new + (t - 1) / t_new * (new - b)
+        z = new + np.float32((t - 1) / t_new) * (new - b)
         b, t = new, t_new
-    return b
+    return np.where(b < top, b.astype(np.float64), upper)
 
 
 def _pivot(K: Array, kappa: Array, upper: float, start: Array, delta: float) -> tuple[Array, float, bool]:
@@ -107,7 +109,7 @@ def _pivot(K: Array, kappa: Array, upper: float, start: Array, delta: float) -> 
         rows = np.flatnonzero(free)
         b, slope = np.where(at_high, upper, 0.0), 0.0
         if len(rows):
-            block = K[np.ix_(rows, rows)]
+            block = K[rows][:, rows]  # half the time of one look-up by both
             block.flat[:: len(rows) + 1] += delta
             pull = (K @ b)[rows] if at_high.any() else 0.0
             right = np.column_stack([kappa[rows] - pull, np.ones(len(rows))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ...core.validation import TransferData
 from ..kernels.gaussian import squared_distances
 
 __all__ = [
-    "EntropicPlan", "barycentric", "contradictions", "displace", "exact_plan", "plan_of", "sinkhorn", "transport_cost",
+    "COARSE", "EntropicPlan", "barycentric", "contradictions", "displace", "exact_plan", "plan_of", "sinkhorn", "transport_cost",
 ]  # fmt: skip
 
 _CHECK_EVERY = 10  # iterations between two looks at how fast the error falls
@@ -26,7 +27,7 @@ _FASTEST = 1.99  # largest over-relaxation; nearer to 2 a wrong step is remember
 _ABSORB = 1e8  # scalings beyond this move into the potentials, so that no product under- or overflows
 _SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
 _WARM_UP = 50  # iterations at most at each larger reg
-_COARSE = 1e-4  # marginal error that single precision reaches with room to spare
+COARSE = 1e-4  # marginal error that single precision reaches with room to spare
 _MILD = 1e50  # sums of the kernel within this factor of 1 leave room for scalings
 _CELLS = 65_536  # entries of the kernel that are computed at a time, so that they stay in the cache
 
@@ -113,14 +114,16 @@ def sinkhorn(
     max_iter: int = 1000,
     tol: float = 1e-6,
     start: tuple[Array, Array] | None = None,
+    kernel: Array | None = None,
     relax: float = 1.0,
+    dtype: type = np.float64,
 ) -> EntropicPlan:
     """Minimise ``<P, cost> + reg * sum P (log P - 1)`` over plans P between uniform weights.
 
     Parameters
     ----------
     cost : array of shape (n_source, n_target)
-        Finite costs.
+        Finite costs. With a `start`, anything that has a shape and gives rows as an array will do.
     reg : float
         Entropic regularisation, in the cost's unit.
     max_iter : int
@@ -129,8 +132,13 @@ def sinkhorn(
         Stops when both marginals are within this L1 distance of the weights.
     start : pair of arrays, optional
         Potentials to start from, as of a similar problem.
+    kernel : array of shape (n_source, n_target), optional
+        ``exp((f[:, None] + g - cost) / reg)`` of the `start`, where it is at hand and no row or column of it is nearly empty;
+        it is overwritten.
     relax : float in [1, 2)
         Over-relaxation to try as soon as the error is small, as of a similar problem.
+    dtype : {np.float64, np.float32}
+        Of the plan. Single precision is for a `tol` of `COARSE` or more, on the way to another problem.
 
     Notes
     -----
@@ -154,48 +162,63 @@ def sinkhorn(
     if start is None:
         f, g = np.zeros(n), np.zeros(m)
         warm = float(cost.max() - cost.min()) / _SHARP
+        # A tenth of a row's mass: a row far off all others finds its place here or not at all.
+        lone = min(1e-2, max(0.1 / max(n, m), COARSE))
         while warm > reg:
             f, g = _log_step(cost, warm, g)
-            done = _scale(cost, warm, f, g, _WARM_UP, 1e-2, np.float32)
+            done = _scale(cost, warm, f, g, _WARM_UP, lone, np.float32)
             f, g = done.f, done.g
             warm /= 4
         f, g = _log_step(cost, reg, g)
-        if tol < _COARSE:
-            done = _scale(cost, reg, f, g, max_iter, _COARSE, np.float32, relax)
+        if tol < COARSE:
+            done = _scale(cost, reg, f, g, max_iter, COARSE, np.float32, relax)
             f, g, relax, spent = done.f, done.g, done.relax, done.n_iter
-        kernel = None
+    elif kernel is not None:
+        f, g = start
     else:
         f, g = start
-        kernel = _kernel(cost, reg, f, g, np.float64)
+        kernel = _kernel(cost, reg, f, g, dtype)
         with np.errstate(over="ignore"):  # of a start that is far off, which is then seen
             sums = np.concatenate([kernel.sum(axis=0), kernel.sum(axis=1)])
-        if not (sums.min() > 1 / _MILD and sums.max() < _MILD):
+        if not (float(sums.min()) > 1 / _MILD and float(sums.max()) < _MILD):
             f, g = _log_step(cost, reg, g)
             kernel = None
-    done = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, np.float64, relax, kernel)
+    done = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, dtype, relax, kernel)
     return EntropicPlan(done.plan, done.f, done.g, done.error, spent + done.n_iter, done.relax)
 
 
 def _log_step(cost: Array, reg: float, g: Array) -> tuple[Array, Array]:
-    """One iteration in the log domain, from any potential g."""
+    """One iteration in the log domain, from any potential g; the cost is read once."""
     n, m = cost.shape
-    f = -reg * (_log_sum_exp((g - cost) / reg, axis=1) + np.log(n))
-    return f, -reg * (_log_sum_exp((f[:, None] - cost) / reg, axis=0) + np.log(m))
+    f, top, total = np.empty(n), np.full(m, -np.inf), np.zeros(m)
+    for rows in _blocks(cost):
+        block = cost[rows]
+        f[rows] = -reg * (_log_sum_exp((g - block) / reg) + np.log(n))
+        exponent = (f[rows, None] - block) / reg
+        higher = np.maximum(top, exponent.max(axis=0))
+        total *= np.exp(top - higher)
+        exponent -= higher
+        total += np.exp(exponent, out=exponent).sum(axis=0)
+        top = higher
+    return f, -reg * (top + np.log(total) + np.log(m))
 
 
-def _log_sum_exp(exponent: Array, axis: int) -> Array:
-    """As scipy's, in the memory of the argument."""
-    top = exponent.max(axis=axis)
-    exponent -= np.expand_dims(top, axis)
-    return top + np.log(np.exp(exponent, out=exponent).sum(axis=axis))
+def _log_sum_exp(exponent: Array) -> Array:
+    """Of each row; as scipy's, in the memory of the argument."""
+    top = exponent.max(axis=1)
+    exponent -= top[:, None]
+    return top + np.log(np.exp(exponent, out=exponent).sum(axis=1))
+
+
+def _blocks(cost: Array) -> Iterator[slice]:
+    step = max(_CELLS // cost.shape[1], 1)
+    return (slice(first, first + step) for first in range(0, cost.shape[0], step))
 
 
 def _kernel(cost: Array, reg: float, f: Array, g: Array, dtype: type) -> Array:
     kernel: Array = np.empty(cost.shape, dtype)
-    step = max(_CELLS // cost.shape[1], 1)
     with np.errstate(over="ignore"):  # as above
-        for first in range(0, len(cost), step):
-            rows = slice(first, first + step)
+        for rows in _blocks(cost):
             exponent = f[rows, None] - cost[rows]
             exponent += g
             exponent /= reg

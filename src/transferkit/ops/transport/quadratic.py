@@ -142,12 +142,22 @@ def quadratic_plan(
         weights, linear, form = weights[kept], linear[kept], form[np.ix_(kept, kept)]
         last, value = value, float(weights @ (linear + form @ weights))
         gap -= last - value if np.isfinite(gap) else 0.0  # the bound was on the last value
-        gradient = cost.copy()
-        for s, (_, k) in enumerate(sides):
-            G = 2 * _mix(weights, [A[s] for A in pulled])
-            gradient += n * (G @ Xt.T) if k == 0 else m * (Xs @ G.T)
+        gradient = _gradient(
+            cost, Xs, Xt, [(2 * _mix(weights, [A[s] for A in pulled]), k) for s, (_, k) in enumerate(sides)]
+        )
     plan = sum((w * P for w, P in zip(weights, plans)), start=sparse.csr_matrix((n, m)))
     return QuadraticPlan(sparse.csr_matrix(plan), value, max(gap, 0.0), n_iter, True)
+
+
+def _gradient(cost: Array, Xs: Array, Xt: Array, slopes: list[tuple[Array, int]]) -> Array:
+    """The cost plus what the slopes at the images, of side 0 or 1, make of it: one product for both."""
+    if not slopes:
+        return cost
+    left = np.hstack([Xs if k else len(Xs) * G for G, k in slopes])
+    right = np.hstack([len(Xt) * G if k else Xt for G, k in slopes])
+    gradient: Array = left @ right.T
+    gradient += cost
+    return gradient
 
 
 def _mix(weights: Array, parts: list[Array]) -> Array:
