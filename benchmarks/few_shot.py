@@ -10,8 +10,9 @@ set (964 characters to train on), and stand there for orientation only. Every me
 episodes and number of updates; those that train a classifier first (Baseline++, transductive fine-tuning, PT-MAP, TIM, and
 meta-transfer before its episodes) go three times through all rows in batches of 64. One choice came after a look at test tasks:
 MAML had 58.6 % at 5 ways and one shot after 300 updates at 1e-3 with three inner steps of 0.4, so the inner steps are the MAML
-paper's now, the rate is learn2learn's, and there are more updates, for all methods. Results go to benchmarks/results/few_shot.json, a cell after the other, so that a stopped run goes on where it was.
-Needs the folder that TRANSFERKIT_DATA names.
+paper's now, the rate is learn2learn's, and there are more updates, for all methods. Results go to
+benchmarks/results/few_shot.json, a cell after the other, so that a stopped run goes on where it was. Needs the folder that
+TRANSFERKIT_DATA names.
 """
 
 from __future__ import annotations
