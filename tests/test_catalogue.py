@@ -69,6 +69,20 @@ def test_a_duplicate_id_or_class_is_an_error(folder):
         ('"vectors"', '"scents"', r"CARD\['data'\] must be a tuple"),
         ('"protocol": "Transfer"', '"protocol": "Telepathy"', r"CARD\[.protocol.\] must be one of .*Telepathy"),
         ('"cost": "n"', '"cost": "free"', r"CARD\[.cost.\] must be one of .*free"),
+        *(
+            ('"cost": "n"', f'"cost": "n", {more}', rf"CARD\[.{more.split(chr(34))[1]}.\] must")
+            for more in (
+                '"grows": ("reg", 2000)',
+                '"grows": {"reg": 0}',
+                '"grows": {"reg": True}',
+                '"grows": {"reg": "many"}',
+                '"grows": {1: 2000}',
+                '"with_pairs": ("classification",)',
+                '"with_pairs": ("telepathy",)',
+                '"with_pairs": "regression"',
+                '"with_pairs": ["segmentation"]',
+            )
+        ),
         (TEXT.splitlines()[0], "", "must have a docstring"),
     ],
     ids=lambda v: v[:40],
@@ -116,7 +130,9 @@ def test_every_card_loads_or_says_what_is_missing():
             with pytest.raises(MissingExtraError, match=card.cls):
                 catalogue.load(card.name)
         else:
-            assert catalogue.load(card.name).__name__ == card.cls
+            cls = catalogue.load(card.name)
+            assert cls.__name__ == card.cls
+            assert set(card.grows) <= set(cls._constraints), "weights that grow are parameters"
         assert card.cls in dir(transferkit)
 
 

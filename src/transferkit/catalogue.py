@@ -149,6 +149,11 @@ def read_card(path: Path) -> Card:
         raise TransferError(
             f"{path}: CARD['with_pairs'] must be a tuple of tasks beside {raw['tasks']}. Got {with_pairs!r}."
         )
+    grows = raw.get("grows", {})
+    if not isinstance(grows, dict) or not all(
+        isinstance(k, str) and type(n) is int and n > 0 for k, n in grows.items()
+    ):
+        raise TransferError(f"{path}: CARD['grows'] must map parameters to numbers of rows. Got {grows!r}.")
     for key, values in (("protocol", PROTOCOLS), ("cost", COSTS), ("scaling", SCALINGS)):
         if raw.get(key, values[0]) not in values:
             raise TransferError(f"{path}: CARD[{key!r}] must be one of {values}. Got {raw[key]!r}.")
@@ -158,7 +163,7 @@ def read_card(path: Path) -> Card:
         portfolio=tuple(MappingProxyType(p) for p in raw.get("portfolio", ({},))),
         scaling=raw.get("scaling", "source"), paper=raw["paper"], url=raw["url"],
         summary=docstring.splitlines()[0].strip(), with_pairs=with_pairs,
-        grows=MappingProxyType(raw.get("grows", {})),
+        grows=MappingProxyType(grows),
     )  # fmt: skip
 
 

@@ -278,6 +278,10 @@ def test_predict_refuses_what_is_not_a_model(cli, tables):
     weights.write_bytes(content[:-4] + b"\0\1\2\3")
     code, _, err = cli("predict", "r", "clinic.csv", "-o", "p.csv")
     assert (code, weights.name in err) == (1, True)
+    (tables / "half").mkdir()
+    (tables / "half/run.toml").write_text("")
+    code, _, err = cli("predict", "half", "clinic.csv", "-o", "p.csv")
+    assert (code, "transferkit run --resume half" in err) == (1, True)
     assert not (tables / "p.csv").exists()
 
 

@@ -23,9 +23,19 @@ def test_order_extra_and_missing_columns():
     assert [d.X["a"].to_list() for d in (*sources, moved)] == [[1], [2], [1]]
     assert moved.y.tolist() == [1]
     assert notes == [
-        "Column 'only' was dropped: east, south has no such column.",
-        "Column 'c' was dropped: north has no such column.",
+        "Column 'only' was dropped: not in east and south.",
+        "Column 'c' was dropped: not in north.",
         "Column 'a' of south was turned from true/false into 1/0, as it is elsewhere.",
+    ]
+
+
+def test_many_columns_of_one_side_are_one_note():
+    *_, notes = align(
+        [domain("lab", a=[1], **{f"x{k}": [1] for k in range(12)})], domain("clinic", a=[1], b=[1], c=[2])
+    )
+    assert notes == [
+        "Columns 'x0', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', ... (12 in all) were dropped: not in clinic.",
+        "Columns 'b', 'c' were dropped: not in lab.",
     ]
 
 

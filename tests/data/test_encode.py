@@ -203,7 +203,7 @@ def test_what_a_model_knows_of_its_columns():
     encoder = TableEncoder().fit(frame)
     kinds = {"a": "number", "b": "text", "id": "drop"}
     several = MultiTaskPipeline(TableEncoder(), None)
-    several.transformer_ = encoder
+    several.transformer_, several.method_ = encoder, None
     piped = TransferPipeline.from_fitted(Pipeline([("encode", encoder)]), CORAL())
     for model in (
         encoder,

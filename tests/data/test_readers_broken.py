@@ -185,7 +185,7 @@ def test_files_that_do_not_go_together(tmp_path):
     np.save(tmp_path / "y.npy", np.zeros((2, 4)))
     refused(r"must hold tables, or all arrays", [a, tmp_path / "x.npy"])
     refused(r"y\.npy: rows must be as wide as in .*x\.npy \(3\)\. Got 4", [tmp_path / "x.npy", tmp_path / "y.npy"])
-    refused(r"labels must be numbers, or text, in all files", [(np.zeros((1, 1)), [1]), (np.zeros((1, 1)), ["a"])])
+    refused(r"labels must be of one kind in all files", [(np.zeros((1, 1)), [1]), (np.zeros((1, 1)), ["a"])])
 
 
 def test_arrays_in_doubt(tmp_path):

@@ -1,5 +1,7 @@
 """Step 1: what is asked is settled or refused by name."""
 
+import wave
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,28 @@ def test_sources_of_one_name_get_names_of_their_own():
     source = Domain(X, np.array([0, 1, 0, 1, 0, 1]), name="lab")
     defined = define(TransferTask(sources=[source, source], target=X))
     assert [d.name for d in defined.sources] == ["lab_1", "lab_2"]
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (None, "timm:resnet18.a1_in1k?kind=audio"),
+        ("timm:vit?image_size=64", "timm:vit?image_size=64&kind=audio"),
+        ("hf:wav2vec", "hf:wav2vec"),  # hears by itself, and knows no such option
+        ("file:w.safetensors?arch=hf:wav2vec", "hf:wav2vec"),
+    ],
+)
+def test_networks_of_images_are_told_to_see_sounds(tmp_path, model, found):
+    pytest.importorskip("soundfile")
+    for place in ("ann/yes", "ann/no", "bob/yes"):
+        (tmp_path / place).mkdir(parents=True)
+        for k in range(2):
+            with wave.open(str(tmp_path / place / f"{k}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes(bytes(1600))
+    task = TransferTask(sources=[str(tmp_path / "ann")], target=str(tmp_path / "bob"), model=model)
+    (one,) = define(task).models
+    assert one.endswith(found)
+    assert "kind=" not in one or "hf:" not in one

@@ -1,6 +1,7 @@
 """gap_profile: the documented keys, strict JSON, and findings that fit what was done to the data."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from transferkit import Domain
 from transferkit.core.errors import DomainError
 from transferkit.pipeline.gap import gap_profile
+from transferkit.pipeline.gap.shares import Shares
 
 KEYS = {
     "auc", "auc_p", "mmd2", "mmd_p", "proxy_a_distance", "columns", "label_shift", "findings", "kind", "evidence",
@@ -66,10 +68,25 @@ def test_a_moved_column_is_named_and_explained():
     assert said(found, "constant offset and scale")
     (strong,) = said(found, "barely overlap")
     assert strong["avoid"] == ["instance"]
-    assert said(found, "volts")
+    assert said(found, "(volts). Look at those first: a changed unit, code or sensor")
     assert found["columns_moved"] == 1
     assert not any("label_shift" in f["fits"] for f in found["findings"])
     assert found["support"]["outside"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("tv", "moved", "seem"),
+    [(0.6, True, "may have moved"), (0.6, False, "cannot be told from equal ones"), (0.05, False, "seem about equal")],
+)
+def test_shares_that_are_hardly_known_are_not_called_equal(tv, moved, seem):
+    unknown = {f.name: None for f in fields(Shares)}
+    assert Shares(**{**unknown, "tv": tv, "moved": moved}).seem == seem
+
+
+def test_nobody_is_sent_to_mend_columns_that_a_network_made():
+    X, y, Z = domains()
+    (few,) = said(profile(X, y, Z + np.array([0, 0, 0, 20]), own_columns=False), "few columns carry the shift")
+    assert "sensor" not in few["says"]
 
 
 def test_a_shift_of_the_correlation_only():

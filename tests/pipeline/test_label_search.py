@@ -249,7 +249,7 @@ def test_what_cannot_be_tuned_honestly_is_refused_before_anything_is_written(tmp
 def test_options_are_checked_and_on_the_command_line():
     with pytest.raises(ParamError, match="tune_proposal must be at least 0"):
         TransferTask(sources=["a.csv"], target="b.csv", tune_proposal=-1)
-    with pytest.raises(ParamError, match="tune_proposal must be 0 where a model"):
+    with pytest.raises(ParamError, match="tune_proposal must be left out where a model"):
         TransferTask(sources=[], target="b", model="timm:resnet18", tune_proposal=1)
     assert "tune_proposal" not in TransferTask(sources=["a.csv"], target="b.csv").options
     assert "--tune-proposal" in CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200"}).output

@@ -9,7 +9,7 @@ import pytest
 
 import transferkit
 from transferkit import DataError, DomainError, ParamError
-from transferkit.core.continual import ContinualPipeline
+from transferkit.core.task_pipelines import ContinualPipeline
 from transferkit.pipeline.lifelong import _split, learn_files
 
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,10 +20,15 @@ from typer.testing import CliRunner
 import transferkit
 from transferkit import DataError, Domain, DomainError, ParamError, TransferTask, TransferWarning, run
 from transferkit.cli.app import app
+from transferkit.core.files import make_folder
 from transferkit.data.images import ImageSamples
+from transferkit.pipeline import attempts
+from transferkit.pipeline.define import define
+from transferkit.pipeline.progress import silent
 from transferkit.pipeline.tuning.evaluate import _choose, _pair
-from transferkit.pipeline.tuning.prepare import HeldBack, SourceModel, Tuning
+from transferkit.pipeline.tuning.prepare import HeldBack, SourceModel, Tuning, prepare
 from transferkit.pipeline.tuning.select import PROBE, SCRATCH, select
+from transferkit.pipeline.tuning.train import train
 
 COLOURS = {"blue": (70, 70, 190), "red": (190, 70, 70)}
 
@@ -231,6 +238,43 @@ def test_resume_after_a_kill_in_the_middle_of_a_fit(tmp_path, tiny, monkeypatch)
     facts, expected = json.loads(resumed.stdout), json.loads(whole.stdout)
     facts.pop("command"), expected.pop("command")
     assert facts == expected
+
+
+class _Deadly(Mapping):
+    """Parameters of a fit that takes its process with it, as one that wants more memory than there is."""
+
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    __getitem__ = __len__ = None
+
+
+def _with_a_killer(tiny, home, guard=silent):
+    task = task_of(tiny, methods=["feature_extraction"])
+    tuning = prepare(define(task))
+    selected = select(tuning, task)
+    probe = selected.candidates[0]
+    killer = replace(probe, id="feature_extraction-0", role="candidate", params=_Deadly())
+    return train(replace(selected, candidates=[killer, probe]), tuning, home, seed=0, budget=None, progress=guard)
+
+
+def test_a_run_that_a_candidate_killed_goes_on_without_it(tmp_path, tiny):
+    """A fit is in the run's own process: all of it dies, and the resumed run knows by which candidate from its note."""
+    home, order = tmp_path / "c", []
+    attempts.begin(make_folder(home / "feature_extraction-0"), 0)
+    killer, probe = _with_a_killer(tiny, home, lambda step, done, total, text: order.append(text))
+    assert order == [PROBE, "feature_extraction-0", ""]
+    assert probe.status == "fitted"
+    assert (killer.status, killer.reason) == ("failed", attempts.ENDED)
+    assert not list(home.glob("*/started.json"))
+    again, _ = _with_a_killer(tiny, home)
+    assert again.status == "failed"
+
+
+def test_a_candidate_under_which_the_whole_run_ended_three_times_is_not_begun_again(tmp_path, tiny, monkeypatch):
+    attempts.begin(make_folder(tmp_path / "feature_extraction-0"), attempts.TRIES - 1)
+    monkeypatch.setattr(attempts, "alone", lambda *a: pytest.fail("it was begun again"))
+    assert [t.status for t in _with_a_killer(tiny, tmp_path)] == ["failed", "fitted"]
 
 
 def test_several_models_are_compared_beside_bigger_first(tmp_path, tiny):

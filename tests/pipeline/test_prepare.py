@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transferkit import Domain, DomainError, TransferTask
+from transferkit import DataError, Domain, DomainError, TransferTask
 from transferkit.pipeline.define import define
 from transferkit.pipeline.prepare import prepare
 
@@ -92,5 +92,5 @@ def test_frames_with_categories_met_only_in_the_target():
 
 def test_sources_with_labels_of_different_types_are_refused():
     numbers, words = Domain(X, Y, name="one"), Domain(X, np.array(list("abc"))[Y], name="two")
-    with pytest.raises(DomainError, match="two: labels must be of the first source's type"):
+    with pytest.raises(DataError, match=r"one: labels must be of one kind in all files. Got numbers .* in two"):
         prepare(define(TransferTask(sources=[numbers, words], target=X)))

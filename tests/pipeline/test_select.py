@@ -28,6 +28,15 @@ def test_a_weight_that_rows_wear_down_grows_with_their_square(method):
         assert all(p["reg"] == reg for p in found)
 
 
+def test_candidates_name_their_inner_model_where_it_is_not_the_best_of_the_source():
+    source = Domain(np.zeros((9, 2)), np.arange(9) % 2)
+    prepared = Prepared.of_arrays(source, Domain(np.zeros((9, 2))))
+    task = TransferTask(sources=[source], target=prepared.target, methods=["coral"])
+    listed = candidates_for(prepared, task, plain_model("linear", "classification"))
+    assert [c.inner for c in listed if c.card.name == "source_only"] == ["", "linear", "nearest", "forest"]
+    assert all(type(c.estimator).__name__ == "KNeighborsClassifier" for c in listed if c.inner == "nearest")
+
+
 def test_other_methods_and_settings_stay_as_their_cards_have_them():
     assert [dict(p) for p in params_of("tca", 6000, 6000)] == [{"n_components": 30}, {"n_components": 100}]
     assert [p["n_components"] for p in params_of("jda", 6000, 6000)] == [30, 100, 30]

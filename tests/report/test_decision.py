@@ -250,3 +250,11 @@ def test_the_panel_of_the_terminal(width: int) -> None:
     evil = _printed(verdict_panel(everywhere(made_up.decided(), "[red]name[/red] [/] \x1b[31m")), width)
     assert "\x1b" not in evil
     assert all(len(line) <= width for line in evil.splitlines())
+
+
+def test_labels_that_left_it_open_are_not_counted_anew() -> None:
+    facts = made_up.decided()
+    assert "About 15" in _printed(verdict_panel(facts)).replace("\u00a0", " ")
+    facts["guard"]["labels"] = {"n": 10, "wins": 6, "losses": 4, "settled": "open"}
+    assert "now holds the rows to label next" in _printed(verdict_panel(facts))
+    assert "right on four of five" not in render(facts)

@@ -245,6 +245,7 @@ def test_model_card_says_what_matters() -> None:
         "## Limits",
         "44.1",
         "held back",
+        "the choice was made without them",
         "ab" * 32,
         "Worse than without adapting on",
     ):
@@ -278,6 +279,15 @@ def test_summary_on_a_narrow_terminal_keeps_the_names() -> None:
     text = _printed(summary_table(made_up.classification(), width=40), 40)
     assert "SourceOnly" in text
     assert "44.1" in text
+
+
+def test_candidates_of_one_method_are_told_apart_by_the_model_inside() -> None:
+    facts = made_up.classification()
+    coral = next(c for c in facts["candidates"] if c["class"] == "CORAL")
+    facts["candidates"].append({**coral, "id": "coral-3", "inner": "nearest"})
+    assert words.setting_text(coral) == "reg=1.0"
+    for text in (_printed(summary_table(facts, width=100)), render(facts)):
+        assert text.count("reg=1.0, nearest neighbours inside") >= 1
 
 
 def _printed(table: Any, width: int = 100) -> str:

@@ -296,7 +296,7 @@ def test_a_model_of_plain_numbers():
     assert "Missing: 'x0'" in client.post("/predict", content=b"x2,x1,a\n0,1,2\n", headers=text).json()["error"]
     assert "missing value" in client.post("/predict", content=b"a,b,c\n0,1,\n", headers=text).json()["error"]
     assert "must hold numbers" in client.post("/predict", content=b"a,b,c\n0,1,x\n", headers=text).json()["error"]
-    with pytest.raises(ParamError, match="of one task"):
+    with pytest.raises(ParamError, match="a fitted model with predict"):
         Served(object())
 
 

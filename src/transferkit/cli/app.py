@@ -64,7 +64,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: Any) 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 bad input (one line says what), 2 usage, 130 stopped by Ctrl-C."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         app()
     except TransferError as err:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-__all__ = ["command_line", "complain", "out", "print_json", "seconds", "settings_of", "value_of", "watch"]
+__all__ = [
+    "command_line",
+    "complain",
+    "out",
+    "print_json",
+    "print_notes",
+    "seconds",
+    "settings_of",
+    "value_of",
+    "watch",
+]
 
 STEPS = {
     "define": "1/6 define: reading the domains",
@@ -41,6 +51,14 @@ def complain(message: str) -> None:
 def print_json(facts: Any) -> None:
     """Facts for a program to read: strict JSON on standard output."""
     typer.echo(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """What was done to the data, a line each."""
+    from rich.markup import escape
+
+    for note in notes:
+        out().print(f"note: {escape(note)}", style="dim")
 
 
 def command_line() -> str:
@@ -93,5 +111,17 @@ def watch(quiet: bool) -> Iterator[Any]:
 
 
 def model_folder(folder: Path) -> Path:
-    """The saved model of a run's folder, or the folder itself."""
-    return folder / "model" if (folder / "model").is_dir() else folder
+    """The saved model of a run's folder, or the folder itself.
+
+    Raises
+    ------
+    DataError
+        If the run has not got as far as a model.
+    """
+    if (folder / "model").is_dir():
+        return folder / "model"
+    if (folder / "run.toml").exists() and not (folder / "manifest.json").exists():
+        from ..core.errors import DataError
+
+        raise DataError(f"{folder}: the run must be finished. It was stopped: transferkit run --resume {folder}")
+    return folder

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import DataError, MissingExtraError
 from .console import complain, model_folder, out, print_json
 from .run import AS_JSON, TEXT
-
-if TYPE_CHECKING:
-    from ..core.protocols import Domain
 
 __all__ = ["export", "serve"]
 
@@ -110,7 +107,7 @@ def _rows(check: str | None, text: str | None, run: Path, model: Any) -> Any:
         found = read_domain(check, label=None, require_label=False, text=text, columns=columns_of(model))
     elif (run / "run.toml").exists():
         try:
-            found: Domain = define(TransferTask.from_toml(run / "run.toml")).target
+            found = define(TransferTask.from_toml(run / "run.toml")).target
         except TransferError as err:
             complain(f"note: the run's target cannot be read any more ({err}); made-up rows are compared instead.")
             return None

@@ -154,7 +154,7 @@ def _write(to: Path, domain: Any, found: Extraction) -> None:
 
     from ..core.files import atomic_write
 
-    arrays = {"features": found.features}
+    arrays: dict[str, Any] = {"features": found.features}
     if domain.y is not None:
         y = np.asarray(domain.y)
         arrays["labels"] = y.astype(str) if y.dtype == object else y  # without pickle

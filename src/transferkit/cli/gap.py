@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.errors import DataError
-from .console import out, print_json
+from .console import out, print_json, print_notes
 from .run import (
     AS_JSON,
     DOMAIN_COLUMN,
@@ -80,7 +80,7 @@ def gap(
             f"{defined.sources[0].name} and {defined.target.name}: domains must have a column in common to be compared. Got columns"
             " of their own; `transferkit run` tries what can tie them."
         )
-    if any(np.ndim(d.y) == 2 for d in defined.sources):
+    if any(np.asarray(d.y).ndim == 2 for d in defined.sources):
         raise DataError(
             f"{defined.sources[0].name}: a gap must be between rows of one label each. Got several labels a row; --label names"
             " another column or variable, where there is one."
@@ -88,12 +88,12 @@ def gap(
     # Rows are compared, of graphs their nodes: nothing is said of edges.
     sources, target = ([replace(d, edges=None) for d in part] for part in (defined.sources, [defined.target]))
     prepared = prepare(replace(defined, sources=tuple(sources), target=target[0]))
-    names = prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None
     found = gap_profile(
         prepared.source,
         prepared.target,
         groups=prepared.groups,
-        feature_names=names,
+        feature_names=prepared.column_names,
+        own_columns=prepared.has_own_columns,
         task=prepared.kind,
         random_state=seed,
     )
@@ -103,3 +103,4 @@ def gap(
     from ..report.console import gap_table
 
     out().print(gap_table(found))
+    print_notes(n for n in prepared.notes if n not in defined.notes)  # those have been said as warnings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import DataError, ParamError
-from .console import command_line, model_folder, out, print_json, value_of
+from .console import command_line, model_folder, out, print_json, settings_of
 from .relations import SCHEMA, SOURCE_PREDICATE, TARGET_PREDICATE, check_facts_asked
 from .run import (
     AS_JSON,
@@ -55,8 +55,16 @@ def fit(
     source_domain: SOURCE_DOMAIN = None,
     model: MODEL = None,
     text: TEXT = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the rows of a method that trains a network.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value; repeat.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A parameter of the method, as name=value, or a setting of its training, as training.lr=0.01 or"
+            " training.batch_size=64; repeat.",
+        ),
     ] = None,
     chunk_rows: CHUNK_ROWS = None,
     pairs: PAIRS = None,
@@ -76,6 +84,8 @@ def fit(
 
       transferkit fit tca a.npz b.npz --set n_components=20
 
+      transferkit fit dann lab.csv clinic.csv --label diagnosis --epochs 30 --set training.lr=0.01
+
       transferkit fit cca device1.csv device2.csv --label crop --pairs standards.csv
 
       transferkit fit coral lab_parts/ clinic_parts/ --label diagnosis --chunk-rows 100000
@@ -87,25 +97,23 @@ def fit(
     from ..pipeline.fit import fit_one
     from ..pipeline.run import free_folder
 
-    params = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
-        params[name.strip()] = value_of(value.strip())
+    params = settings_of(settings)
     folder = folder or free_folder(method)
-    unlike_facts = (label, domain_column, target_domain, source_domain, model, text, chunk_rows, pairs)
+    unlike_facts = (
+        label, domain_column, target_domain, source_domain, model, text, epochs, chunk_rows, pairs,
+        None if kind == "auto" else 0, None if target_labels in ("auto", "few") else 0,
+    )  # fmt: skip
     with_facts = "--source-predicate, --schema, --shots, --set, --seed, --out and --json"
     if check_facts_asked(domains or [], target_predicate, (source_predicate, schema), with_facts, unlike_facts):
         from ..pipeline.relational import fit_relations
 
-        *sources, target = domains or ()
+        *sources, target = domains or []
         facts = fit_relations(
             method, sources, target, params, folder, target_predicate=str(target_predicate),
             source_predicate=source_predicate, schema=schema, shots=shots, seed=seed, command=command_line(),
         )  # fmt: skip
     elif chunk_rows is not None:
-        given = (shots, domain_column, target_domain, source_domain, model, text, pairs)
+        given = (shots, domain_column, target_domain, source_domain, model, text, epochs, pairs)
         if any(v is not None and v != [] for v in given) or target_labels != "auto":
             raise typer.BadParameter(
                 "goes with --label, --kind, --set, --seed and --out only", param_hint="--chunk-rows"
@@ -114,7 +122,7 @@ def fit(
             raise typer.BadParameter("needs one source, then the target, and --label", param_hint="--chunk-rows")
         from ..pipeline.fit_chunks import fit_on_files
 
-        source, target = domains or ()
+        source, target = domains or []
         facts = fit_on_files(
             source, target, method, params, folder,
             label=label, kind=kind, chunk_rows=chunk_rows, seed=seed, command=command_line(),
@@ -127,6 +135,7 @@ def fit(
             source_domains=source_domain,
             model=model,
             text=text,
+            epochs=epochs,
             label=label,
             kind=kind,
             target_labels=target_labels,
@@ -178,6 +187,7 @@ def predict(
     """
     from .. import store
     from ..core.files import atomic_write
+    from ..core.task_pipelines import check_answers
     from ..data.encode import columns_of
     from ..data.samples import Samples
     from ..pipeline.analyse import predictions_csv
@@ -197,6 +207,7 @@ def predict(
         n = predict_to_file(model_folder(run), data, output, chunk_rows=chunk_rows)
         _tell_written(n, output, as_json)
         return
+    model: Any
     if run.suffix.lower() == ".onnx":
         from ..export import OnnxModel
 
@@ -208,6 +219,7 @@ def predict(
 
         _tell_written(predict_facts(model, data, output), output, as_json)
         return
+    check_answers("predict", model, of_tasks=True)
     columns = model.kinds if run.suffix.lower() == ".onnx" else columns_of(model)
     rows = read_domain(data, label=None, require_label=False, text=text, columns=columns)
     wants = signature(model.predict).parameters.get("task")

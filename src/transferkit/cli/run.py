@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import command_line, complain, out, print_json, seconds, watch
+from .console import command_line, complain, out, print_json, print_notes, seconds, watch
 from .relations import SCHEMA, SOURCE_PREDICATE, TARGET_PREDICATE, check_facts_asked, print_relations
 
 if TYPE_CHECKING:
@@ -110,8 +110,10 @@ def print_result(result: Any, as_json: bool) -> None:
 
     console = out()
     console.print(summary_table(result.facts))
-    for note in result.facts["prepare"]["notes"][:5]:
-        console.print(f"note: {escape(note)}", style="dim")
+    notes = result.facts["prepare"]["notes"]
+    print_notes(notes[:5])
+    if len(notes) > 5:
+        print_notes([f"{len(notes) - 5} more of these stand in the report."])
     console.print(verdict_panel(result.facts))
     console.print(f"report      {escape(str(result.report))}", soft_wrap=True)
     console.print(f"all of it   {escape(str(result.folder))}", soft_wrap=True)
@@ -254,7 +256,7 @@ def run(
     if check_facts_asked(domains or [], target_predicate, (source_predicate, schema), with_facts, unlike_facts):
         from ..pipeline.relational import carry_relations
 
-        *sources, target = domains or ()
+        *sources, target = domains or []
         folder = folder or free_folder(Path(target).stem.replace(":", "-"))
         facts = carry_relations(
             sources, target, folder, target_predicate=str(target_predicate), source_predicate=source_predicate,

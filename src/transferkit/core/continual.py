@@ -5,23 +5,23 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .constraints import EstimatorLike, Rule, check_params
+from .constraints import Rule, check_params
 from .errors import DomainError
 from .protocols import Array, Domain, take_rows
 from .validation import check_rows
 
-__all__ = ["ContinualPipeline", "ContinualStatistics", "Outputs", "fit_stream", "labelled_rows", "softmax"]
+__all__ = ["ContinualStatistics", "Outputs", "fit_stream", "labelled_rows", "softmax"]
 
 
 def fit_stream(est: Any, tasks: Any) -> None:
@@ -311,79 +311,3 @@ class ContinualStatistics(BaseEstimator, ABC):
         tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         tags.target_tags.required = True
         return tags
-
-
-class ContinualPipeline(BaseEstimator):
-    """A transformer in front of a method that learns one task after the other (protocol Continual).
-
-    Parameters
-    ----------
-    transformer : transformer
-        Fitted on the rows of the first task, and left as it is then: an encoder of tables, or a frozen backbone.
-    method : Continual
-        Gets the transformed rows.
-
-    Attributes
-    ----------
-    transformer_, method_ : estimator
-        The fitted copies.
-    classes_ : array of shape (n_classes,)
-        All classes that have come, for a classification.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from transferkit import Domain, StreamingLDA
-    >>> from transferkit.core.continual import ContinualPipeline
-    >>> X = np.array([[0.0, 5.0], [1.0, 5.0], [10.0, 5.0], [11.0, 5.0]])
-    >>> model = ContinualPipeline(StandardScaler(), StreamingLDA())
-    >>> model.partial_fit(Domain(X, np.array(["a", "a", "b", "b"]))).predict([[0.5, 5.0]]).tolist()
-    ['a']
-    """
-
-    transformer_: Any
-    method_: Any
-    _constraints: ClassVar[Mapping[str, Rule]] = {
-        "transformer": EstimatorLike("fit", "transform"),
-        "method": EstimatorLike("partial_fit", "predict"),
-    }
-
-    def __init__(self, transformer: Any, method: Any) -> None:
-        self.transformer = transformer
-        self.method = method
-
-    def partial_fit(self, task: Domain) -> Self:
-        """Learn a task, or a piece of one; the first one's rows fit the transformer.
-
-        Raises
-        ------
-        ParamError, DomainError
-            Naming what cannot be used.
-        """
-        check_params(self, method="partial_fit")
-        begun = hasattr(self, "method_")
-        X, y = labelled_rows(f"{type(self).__name__}.partial_fit", task, numbers=True)
-        transformer = self.transformer_ if begun else clone(self.transformer).fit(X)
-        method = self.method_ if begun else clone(self.method)
-        method.partial_fit(replace(task, X=transformer.transform(X), y=y, known=None, edges=None))
-        self.transformer_, self.method_ = transformer, method
-        if hasattr(method, "classes_"):
-            self.classes_ = method.classes_
-        return self
-
-    def fit(self, tasks: Sequence[Domain]) -> Self:
-        """Forget everything and learn tasks in the order given: `partial_fit` for each."""
-        fit_stream(self, tasks)
-        return self
-
-    def predict(self, X: Any, *, task: str | None = None) -> Array:
-        """What the method predicts for the transformed rows."""
-        check_is_fitted(self, "method_")
-        found: Array = self.method_.predict(self.transformer_.transform(X), task=task)
-        return found
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, task: str | None = None) -> float:
-        """What the method scores on the transformed rows."""
-        check_is_fitted(self, "method_")
-        return float(self.method_.score(self.transformer_.transform(X), y, sample_weight, task=task))

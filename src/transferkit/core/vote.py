@@ -17,6 +17,7 @@ from .compose import TransferPipeline
 from .constraints import Either, EstimatorLike, Fulfils, Interval, Nothing, check_params
 from .errors import DomainError, ParamError
 from .protocols import Array, Domain
+from .task_pipelines import in_two
 
 __all__ = ["Vote", "apply_factors", "class_probabilities", "first_stage"]
 
@@ -58,9 +59,11 @@ def _are_factors(value: Any) -> bool:
 def first_stage(model: Any) -> Any:
     """What sees the raw rows first in a fitted pipeline or vote: a transformer, or the model itself."""
     while not hasattr(model, "backbone_"):
-        if isinstance(model, TransferPipeline):
-            steps = [s for _, s in model.transformer_.steps if s is not None and s != "passthrough"]
-            model = steps[0] if steps else model.method_
+        two = in_two(model)
+        if two is not None:
+            steps = two[0].steps if isinstance(two[0], Pipeline) else [("only", two[0])]
+            steps = [s for _, s in steps if s is not None and s != "passthrough"]
+            model = steps[0] if steps else two[1]
         elif isinstance(model, Vote):
             model = model._members[0]
         elif isinstance(model, Pipeline):

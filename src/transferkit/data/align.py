@@ -105,11 +105,16 @@ def _align_frames(domains: Sequence[Domain]) -> tuple[list[pl.DataFrame], list[s
             + "; ".join(f"{name} has {_listed(frame.columns)}" for name, frame in zip(names, frames))
             + "."
         )
-    notes = []
+    dropped: dict[str, list[str]] = {}
     for column in dict.fromkeys(c for frame in frames for c in frame.columns):
         lacking = [name for name, frame in zip(names, frames) if column not in frame.columns]
         if lacking:
-            notes.append(f"Column {column!r} was dropped: {', '.join(dict.fromkeys(lacking))} has no such column.")
+            dropped.setdefault(" and ".join(dict.fromkeys(lacking)), []).append(column)
+    notes = [
+        f"{'Column' if len(columns) == 1 else 'Columns'} {_listed([repr(c) for c in columns])}"
+        f" {'was' if len(columns) == 1 else 'were'} dropped: not in {lacking}."
+        for lacking, columns in dropped.items()
+    ]
     chosen = [frame.select(common) for frame in frames]
     unified = unify(chosen, names)
     for column in common:

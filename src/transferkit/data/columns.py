@@ -280,7 +280,10 @@ def label_of(s: pl.Series, origin: str) -> tuple[Array | None, Array | None]:
     if not known.any():
         return None, None
     if kind_of(s.dtype) == "date":
-        raise DataError(f"{origin}: label must name a column of numbers or text. Got {s.name!r}, which holds dates.")
+        raise DataError(
+            f"{origin}: label must name a column of numbers or text. Got {s.name!r}, which holds dates ({s.drop_nulls()[0]})."
+            " Write a class as a word, as in 'May 2024', or a quantity as a number, as days since a day."
+        )
     if not known.all():
         s = s.fill_null(s.drop_nulls()[0])
     y = np.array(s.to_list(), dtype=object) if s.dtype == pl.String else s.to_numpy().copy()

@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.constraints import Boolean, Interval, Rule, check_params
 from ..core.errors import DataError, DomainError
 from ..core.protocols import Array, Domain
-from ..core.task_pipelines import AdaptedPipeline, MultiTaskPipeline
 from ..core.vote import first_stage
 from .columns import kind_of, tidy, to_frame, unify
 
@@ -365,9 +364,7 @@ def columns_of(model: Any) -> dict[str, str] | None:
     >>> columns_of(model)
     {'age': 'number', 'code': 'text'}
     """
-    if isinstance(model, MultiTaskPipeline):
-        model = model.transformer_
-    first = first_stage(model.transformer if isinstance(model, AdaptedPipeline) else model)
+    first = first_stage(model)
     known = isinstance(first, TableEncoder) and hasattr(first, "kinds_")
     return dict(zip(first.columns_, first.kinds_)) if known else None
 

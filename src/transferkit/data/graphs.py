@@ -208,7 +208,7 @@ def _tables(folder: Path, stem: str) -> list[Path]:
 def _of_tables(
     nodes: Path, edges: Path, label: str | int | None, id_column: str | int | None, name: str, require_label: bool
 ) -> Domain:
-    part = join(list(parts_of(nodes, Ask(label, require_label=require_label), None)))
+    part = join(list(parts_of(nodes, Ask(label, require_label=require_label), None)), label)
     ids, X = _ids(part.X, part.origin, id_column)
     table = join(list(parts_of(edges, Ask(empty=True), None))).X
     ends = _ends(table.columns, str(edges))

@@ -13,14 +13,15 @@ from ..core.errors import DataError
 from ..core.protocols import Array
 from . import arrays
 from .columns import kind_of, unify
+from .label_kinds import with_one_kind
 from .rows import Part
 from .samples import Samples, join_samples
 
 __all__ = ["join"]
 
 
-def join(parts: Sequence[Part]) -> Part:
-    """One part of several.
+def join(parts: Sequence[Part], label: str | int | None = None) -> Part:
+    """One part of several; `label` is what messages call the labels.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def join(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
     origins = [p.origin for p in parts]
-    labels, known = _join_labels(parts)
+    labels, known = _join_labels(parts, label)
     parts = _one_kind(parts)
     groups = None if parts[0].groups is None else np.concatenate([p.groups for p in parts if p.groups is not None])
     return Part(_join_rows([p.X for p in parts], origins), labels, known, groups, ", ".join(origins[:3]))
@@ -91,19 +92,15 @@ def _join_rows(Xs: Sequence[Any], origins: Sequence[str]) -> Any:
     return np.concatenate(Xs)
 
 
-def _join_labels(parts: Sequence[Part]) -> tuple[Array | None, Array | None]:
-    labelled = [p for p in parts if p.y is not None]
+def _join_labels(parts: Sequence[Part], label: str | int | None) -> tuple[Array | None, Array | None]:
+    labelled = [k for k, p in enumerate(parts) if p.y is not None]
     if not labelled:
         return None, None
-    kinds = {p.y.dtype.kind == "O": p.origin for p in labelled if p.y is not None}
-    if len(kinds) > 1:
-        raise DataError(
-            f"labels must be numbers, or text, in all files. Got numbers in {kinds[False]}, text in {kinds[True]}."
-        )
-    first = labelled[0].y
-    assert first is not None
+    found = with_one_kind([parts[k].y for k in labelled], [parts[k].origin for k in labelled], label)  # type: ignore[misc]
+    ys = dict(zip(labelled, found))
+    filler = found[0][:1]
     known = np.concatenate([_mask(p) for p in parts])
-    y = np.concatenate([np.full(p.n_rows, first[0], dtype=first.dtype) if p.y is None else p.y for p in parts])
+    y = np.concatenate([ys[k] if k in ys else np.repeat(filler, p.n_rows) for k, p in enumerate(parts)])
     return y, None if known.all() else known
 
 

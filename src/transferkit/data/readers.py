@@ -159,7 +159,7 @@ def read(
         label, domain_column, require_label, n_features, strict, samples, path, text, split, check, window, hop,
         columns=columns,
     )  # fmt: skip
-    part = join(list(parts_of(source, ask, None if samples else kind)))
+    part = join(list(parts_of(source, ask, None if samples else kind)), label)
     found = _domain(part, name or (_name_of(source) if domain is None else str(domain)))
     if split is not None:
         found = _in_split(found, split)
@@ -209,7 +209,7 @@ def read_domains(source: Any, *, domain_column: str, label: str | int | None = N
     DataError
         Naming the file, column or argument that cannot be used.
     """
-    part = join(list(parts_of(source, Ask(label, domain_column), None)))
+    part = join(list(parts_of(source, Ask(label, domain_column), None)), label)
     assert part.groups is not None
     whole = _domain(part, "all")
     return {

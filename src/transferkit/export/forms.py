@@ -42,10 +42,12 @@ def _median(model: MedianTransfer, rows: Traced, ask: Ask) -> Answer:
     """Median of values with weights: the lower one of two."""
     stand_in, weights = asked(model, ask), np.asarray(model.votes_, dtype=np.float64)
     voting = np.flatnonzero(weights > 0)
-    values, order = np.column_stack([stand_in.estimators_[t].predict(rows) for t in voting]).smallest(len(voting))
+    said: Any = np.column_stack([stand_in.estimators_[t].predict(rows) for t in voting])
+    values, order = said.smallest(len(voting))
     reached = np.cumsum(picked(weights[voting], order), axis=1)
     middle = (reached >= reached[:, -1:] / 2).argmax(axis=1)
-    return Answer(value=np.take_along_axis(values, middle[:, None], axis=1)[:, 0].name)
+    median: Any = np.take_along_axis(values, middle[:, None], axis=1)
+    return Answer(value=median[:, 0].name)
 
 
 def _spread(model: LabelPropagation, rows: Traced, ask: Ask) -> Answer:

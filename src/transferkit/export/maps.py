@@ -117,6 +117,7 @@ class _Inner:
     def predict(self, X: Any) -> Traced | Labels:
         found, example = self._answer(X, "predict")
         if found.classes is None:
+            assert found.value is not None
             return Traced(X.graph, found.value, example)
         codes = np.argmax(np.asarray(example)[:, None] == found.classes, axis=1)
         return Labels(found.classes, Traced(X.graph, found.codes(X.graph), codes))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from ..core.base import ShallowTransfer
 from ..core.compose import TransferPipeline
 from ..core.errors import DataError, ParamError
+from ..core.task_pipelines import check_answers, in_two
 from ..core.vote import Vote
 from ..data.encode import TableEncoder
 from .answer import Answer
@@ -65,17 +65,13 @@ class Builder:
 
     def _model(self, model: Any, rows: str | None, width: int, place: str) -> Answer:
         """`rows` None: the model takes raw rows, and its inputs are made here."""
-        if not hasattr(model, "predict"):
-            raise ParamError(f"export: model must be a fitted model with predict. Got {type(model).__name__}.")
-        task = signature(model.predict).parameters.get("task")
-        if task is not None and task.default is task.empty:
-            raise ParamError(
-                f"export: model must answer for one task. Got {type(model).__name__}, which has to be told the task. Keep it as a"
-                " folder, or as one zip file (--format zip)."
-            )
-        if isinstance(model, TransferPipeline):
-            rows, width = self._steps(model.transformer_, rows, width, place)
-            return self._model(model.method_, rows, width, f"{place}.{type(model.method_).__name__}")
+        check_answers("export", model)
+        two = in_two(model)
+        if two is not None:
+            front, behind = two
+            steps = front if isinstance(front, Pipeline) else Pipeline([("encode", front)])
+            rows, width = self._steps(steps, rows, width, place)
+            return self._model(behind, rows, width, f"{place}.{type(behind).__name__}")
         if isinstance(model, Vote):
             return self._vote(model, rows, width, place)
         if _is_network(model):

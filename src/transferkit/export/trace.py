@@ -64,7 +64,7 @@ class Traced(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         raise Untraceable("a branch depends on values")
 
-    __float__ = __int__ = __index__ = __bool__  # type: ignore[assignment]
+    __float__ = __int__ = __index__ = __bool__
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Write whole columns."""
@@ -95,7 +95,8 @@ class Traced(NDArrayOperatorsMixin):
             op = {"Mul": "And", "Add": "Or", "Max": "Or", "Min": "And"}.get(op, op)
         if op in ("Mul", "Div") and example.ndim > 1 and example.shape[-1] > 1:
             # onnxruntime folds a single number into a matrix product, in single precision: one a column.
-            inputs = [i if isinstance(i, Traced) or np.size(i) != 1 else np.full(example.shape[-1], i) for i in inputs]
+            n = example.shape[-1]
+            inputs = tuple(i if isinstance(i, Traced) or np.size(i) != 1 else np.full(n, i) for i in inputs)
         names = self._operands(inputs, as_float=example.dtype.kind == "f")
         found = Traced(self.graph, self.graph.add(op, *names), example)
         if out is None and where is True:

@@ -129,7 +129,8 @@ def export_onnx(
 
 
 def _outputs(builder: Builder, answer: Answer) -> dict[str, Any]:
-    graph, found = builder.graph, {}
+    graph = builder.graph
+    found: dict[str, Any] = {}
     if answer.classes is not None:
         classes = answer.classes.astype(object) if answer.classes.dtype.kind in "US" else answer.classes
         label = graph.add("Gather", graph.constant(classes), answer.codes(graph), axis=0)
@@ -225,7 +226,7 @@ def _has_network(model: Any) -> bool:
 
 def _inner(model: Any) -> str | None:
     """Where a model keeps the one that answers in its place."""
-    return next((name for name in ("method_", "predictor_", "learner") if hasattr(model, name)), None)
+    return next((name for name in ("method_", "predictor", "predictor_", "learner") if hasattr(model, name)), None)
 
 
 def _made_up(builder: Builder, exported: OnnxModel, n: int) -> Any:

@@ -11,10 +11,15 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from ..core.files import atomic_write
 
-__all__ = ["TRIES", "alone", "begin", "end", "forget", "tries"]
+__all__ = ["ENDED", "TRIES", "alone", "begin", "end", "forget", "tries"]
 
 STARTED = "started.json"
 TRIES = 3  # a whole run that ends may be a power cut: a fit is believed to have done it after so many
+
+ENDED = (
+    "it ended the process that fitted it, again and again, most likely for want of memory; to try once more, delete its"
+    " folder in candidates/ and resume"
+)
 
 
 def tries(home: Path) -> int:

@@ -102,6 +102,9 @@ def _models(task: TransferTask, domains: Sequence[Domain]) -> tuple[str, ...]:
     kinds = list(dict.fromkeys(d.X.kind if isinstance(d.X, Samples) else "table" for d in domains))
     if len(kinds) > 1:
         raise DomainError(f"{domains[-1].name}: all domains must be of one kind. Got {' and '.join(kinds)}.")
+    if task.text is not None and kinds != ["text"]:
+        got = "rows of numbers" if kinds == ["table"] else kinds[0]
+        raise DomainError(f"{domains[-1].name}: must hold texts for text={task.text!r}. Got {got}.")
     if kinds == ["table"]:
         if task.model is not None:
             raise DomainError(
@@ -112,9 +115,20 @@ def _models(task: TransferTask, domains: Sequence[Domain]) -> tuple[str, ...]:
     if kinds[0] not in MODELS:
         raise DomainError(f"{domains[-1].name}: must be images, texts or audio. Got {kinds[0]}.")
     named = [MODELS[kinds[0]] if m == "auto" else model_place(m) for m in task.models or ("auto",)]
-    if kinds[0] == "audio":
-        named = [m if "kind=" in m else f"{m}{'&' if '?' in m else '?'}kind=audio" for m in named]
-    return tuple(named)
+    for m in named:
+        if m.startswith("small:"):
+            raise ParamError(
+                f"TransferTask: model must be a pretrained network (timm:, torchvision:, hf:, sentence:, open_clip:, file:)."
+                f" Got {m!r}, which has learned nothing yet; the classes in Python take it as backbone=."
+            )
+    return tuple(map(_of_sounds, named)) if kinds[0] == "audio" else tuple(named)
+
+
+def _of_sounds(model: str) -> str:
+    """A network of images is told to see sounds as log-mel spectrograms; those of the hub know what they take."""
+    if "kind=" in model or model.startswith("hf:") or "arch=hf:" in model:
+        return model
+    return f"{model}{'&' if '?' in model else '?'}kind=audio"
 
 
 def _read(task: TransferTask) -> tuple[tuple[Domain, ...], Domain]:
@@ -213,6 +227,8 @@ def _target_labels(task: TransferTask, target: Domain) -> Literal["none", "few",
         raise DomainError(f"{target.name}: must have labels for target_labels={task.target_labels!r}. Got none.")
     if not task.sources:
         return "few"
+    if task.shots is not None and not there.any():
+        raise DomainError(f"{target.name}: must have labels for shots={task.shots}. Got none.")
     if task.target_labels == "auto":
         if not there.any():
             return "none"

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, r2_score
 from threadpoolctl import threadpool_limits
 
-from ..core.compose import TransferPipeline, takes_edges
+from ..core.compose import takes_edges
 from ..core.errors import TransferError
 from ..core.protocols import Array
+from ..core.task_pipelines import in_two
 from .define import TransferTask
 from .graph_methods import GRAPH_ANCHOR
 from .guard import Choice, as_single, choose, settle
@@ -200,6 +201,7 @@ def _row(
             "paradigm": t.candidate.card.paradigm,
             "summary": t.candidate.card.summary,
             "params": {**t.candidate.params, **({} if t.tuning is None else t.tuning["params"])},
+            **({"inner": t.candidate.inner} if t.candidate.inner else {}),
             "role": t.candidate.role,
             "status": t.status,
             "reason": t.reason,
@@ -289,8 +291,9 @@ def _kept(anchor: str) -> str:
 
 def predict_once(model: Any, X: Any, edges: Any = None) -> tuple[Array, Array | None]:
     """Labels and, where there are any, probabilities of raw rows that pass through the network once; `edges` of a graph."""
-    if isinstance(model, TransferPipeline):
-        X, model = model.transformer_.transform(X), model.method_
+    two = in_two(model)
+    if two is not None:
+        X, model = two[0].transform(X), two[1]
         more = {"edges": edges} if edges is not None and takes_edges(model) else {}
         return model.predict(X, **more), model.predict_proba(X, **more) if hasattr(model, "predict_proba") else None
     if not hasattr(model, "predict_proba"):

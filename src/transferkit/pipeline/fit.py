@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__, catalogue, store
+from ..catalogue import Card
 from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write, make_folder
 from .analyse import SCHEMA, deployable
@@ -36,7 +37,7 @@ def fit_one(
     method : str
         Id or class name.
     params : mapping
-        Constructor parameters of the method.
+        Constructor parameters of the method; settings of its training as ``training.lr``, where it trains a network.
     folder : Path
         Where ``model/`` and ``fit.json`` go.
     command : str
@@ -55,10 +56,7 @@ def fit_one(
     card = catalogue.card_of(method)
     if card.protocol != "Transfer":
         raise ParamError(f"fit: method must follow the protocol Transfer. {card.name!r} follows {card.protocol}.")
-    known = list(catalogue.load(card.name)._constraints)
-    for name in params:
-        if name not in known:
-            raise ParamError(f"fit: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
+    own, settings = _settings(card, params, task.epochs)
     if (folder / "model").exists():
         raise DataError(f"{folder}: holds a model already. Name another folder.")
     defined = define(replace(task, methods=[card.name]))
@@ -72,16 +70,16 @@ def fit_one(
     if card.cost == "epochs" and not edges:  # a graph is one batch: the method's own number of epochs holds
         from ..engine.training.settings import Training  # needs torch
 
-        training = {"training": Training(n_epochs=epochs_for(prepared, task.epochs))}
+        training = {"training": Training(**{"n_epochs": epochs_for(prepared), **settings})}
     candidate: Candidate | SpaceCandidate | GraphCandidate
     if edges:
-        candidate = GraphCandidate(f"{card.name}-1", card, params)
+        candidate = GraphCandidate(f"{card.name}-1", card, own, settings)
     elif not apart:
         candidate = Candidate(
-            f"{card.name}-1", card, {**training, **params}, estimator, "candidate", scaler=scaler_for(card, prepared)
+            f"{card.name}-1", card, {**training, **own}, estimator, "candidate", scaler=scaler_for(card, prepared)
         )
     else:
-        candidate = SpaceCandidate(f"{card.name}-1", card, {**known_columns(card, prepared), **training, **params})
+        candidate = SpaceCandidate(f"{card.name}-1", card, {**known_columns(card, prepared), **own})
     model = candidate.build(task.seed).fit(
         prepared.source.X, prepared.source.y, target=prepared.target, groups=prepared.groups,
         **({} if prepared.pairs is None else {"pairs": prepared.pairs}), **edges,
@@ -98,7 +96,7 @@ def fit_one(
             "seed": task.seed,
             "method": card.name,
             "class": card.cls,
-            "params": dict(params),
+            "params": {**own, **{f"training.{name}": value for name, value in settings.items()}},
             "metric": METRIC[prepared.outcome],
             "n_held_back": 0 if prepared.held_back is None else len(prepared.held_back.rows),
             "score": score and score[0],
@@ -110,3 +108,34 @@ def fit_one(
     store.save(deployable(prepared, model), folder / "model", metadata={"method": card.name})
     atomic_write(folder / "fit.json", json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return facts
+
+
+def _settings(card: Card, params: Mapping[str, Any], epochs: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters of the constructor, and settings of the training.
+
+    Raises
+    ------
+    ParamError
+        Naming one that there is not, that a method without a network does not have, or that is given twice.
+    """
+    known = catalogue.load(card.name)._constraints
+    own = {name: value for name, value in params.items() if not name.startswith("training.")}
+    settings = {name.removeprefix("training."): value for name, value in params.items() if name not in own}
+    for name in own:
+        if name not in known:
+            raise ParamError(f"fit: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
+    if epochs is not None and "n_epochs" in settings:
+        raise ParamError(f"fit: epochs must be given once. Got {epochs} and {settings['n_epochs']!r}.")
+    settings |= {} if epochs is None else {"n_epochs": epochs}
+    if settings and "training" not in known:
+        name = "epochs" if epochs is not None else f"training.{next(iter(settings))}"
+        raise ParamError(
+            f"fit: {name} must be left out for {card.cls}, which trains no network. Got {params.get(name, epochs)!r}."
+        )
+    if settings:
+        from ..engine.training.settings import Training  # needs torch
+
+        for name in settings:
+            if name not in Training._constraints:
+                raise ParamError(f"fit: training has the settings {', '.join(Training._constraints)}. Got {name!r}.")
+    return own, settings

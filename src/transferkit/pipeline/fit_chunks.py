@@ -17,6 +17,7 @@ from ..core.compose import TransferPipeline
 from ..core.errors import DataError, ParamError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
+from ..core.task_pipelines import check_answers
 from ..data.chunks import ParquetChunks, parquet_frames, write_parquet_chunks
 from ..data.encode import columns_of
 from ..data.rows import no_such_name
@@ -165,6 +166,7 @@ def predict_to_file(model_folder: Path, data: Any, output: Path, *, chunk_rows: 
         Naming the file or column that does not fit.
     """
     model = store.load(model_folder)
+    check_answers("predict", model)
     columns = store.read_manifest(model_folder)["metadata"].get("columns")
     kinds = columns_of(model) if columns is None else dict.fromkeys(columns, "number")
 

@@ -40,6 +40,8 @@ class GraphCandidate:
         Why it is not fitted; empty where it is.
     estimator, epochs, scaler : None
         The methods bring their own inner estimators; both graphs' features have been encoded alike.
+    inner : str
+        Empty, for the same reason.
     """
 
     id: str
@@ -51,6 +53,7 @@ class GraphCandidate:
     estimator: Any = None
     epochs: int | None = None
     scaler: Any = None
+    inner: str = ""
 
     def build(self, seed: int) -> Any:
         """The unfitted method."""
@@ -76,13 +79,10 @@ def select_graphs(prepared: Prepared, task: TransferTask) -> Selected:
     Raises
     ------
     ParamError
-        If a method that was asked for by name is not one for graphs, or an option has no part in runs of graphs.
+        If a method that was asked for by name is not one for graphs.
     MissingExtraError
         If torch is not installed.
     """
-    for name, value in (("tune", task.tune), ("engine", task.engine)):
-        if value not in (0, "local"):
-            raise ParamError(f"run: {name} must be left out where the domains are graphs. Got {value!r}.")
     catalogue.load("gcn")  # without torch there is nothing to compare with
     wanted = None if task.methods is None else [catalogue.card_of(m) for m in task.methods]
     for card in wanted or ():

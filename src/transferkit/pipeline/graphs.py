@@ -23,7 +23,7 @@ def source_edges(defined: Defined) -> Any:
     Raises
     ------
     DomainError
-        If a domain has no edges, there are several sources, or rows have several labels and no edges.
+        If a domain has no edges, there are several sources, labels are numbers, or rows have several labels and no edges.
     """
     domains = (*defined.sources, defined.target)
     methods = defined.task.methods
@@ -42,6 +42,11 @@ def source_edges(defined: Defined) -> Any:
                 f"{domain.name}: must be a graph for {asked}: a folder with tables called nodes and edges, or a .mat or"
                 " .npz file with a network. Got rows without edges."
             )
+    if defined.kind == "regression":
+        raise DomainError(
+            f"{domains[0].name}: {asked} must have classes or several labels a node. Got numbers; methods for tables (--method"
+            " source_only) take the nodes' features alone, and --kind classification takes whole numbers as classes."
+        )
     if len(defined.sources) != 1:
         raise DomainError(f"{asked}: the source must be one graph. Got {len(defined.sources)}.")
     source = defined.sources[0]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.errors import DomainError
 from ..core.protocols import Array, Domain
+from ..data.label_kinds import in_kind_of, unlike
 from .define import Defined
 
 __all__ = ["HeldBack", "held_back_sum", "plain_labels", "split_labels"]
@@ -45,7 +46,7 @@ def split_labels(
     there = target.mask
     if defined.target_labels == "none" or not there.any():
         return target.hide(), None
-    y = _as_source(target, there, ys)
+    y = _as_source(defined, target, there, ys)
     if classes is not None:
         unknown = np.setdiff1d(y[there], classes)
         if len(unknown):
@@ -64,7 +65,7 @@ def split_labels(
     return replace(target, y=visible, known=known), HeldBack(held, y[held]) if len(held) else None
 
 
-def _as_source(target: Domain, there: Array, ys: Array) -> Array:
+def _as_source(defined: Defined, target: Domain, there: Array, ys: Array) -> Array:
     """Target labels in the type of the source's (whole numbers read as floats because some are missing, and the like)."""
     y = plain_labels(target.y)
     if y.shape[1:] != ys.shape[1:]:
@@ -74,10 +75,12 @@ def _as_source(target: Domain, there: Array, ys: Array) -> Array:
         )
     if y.ndim == 2:
         return np.asarray(y.astype(ys.dtype))
-    if (y.dtype.kind in "US") != (ys.dtype.kind in "US"):
-        raise DomainError(f"{target.name}: target labels must be of the source's type ({ys.dtype}). Got {y.dtype}.")
-    filled = np.full(len(y), ys[0], dtype=np.result_type(y, ys))
-    filled[there] = y[there]
+    own = in_kind_of(y[there], ys)
+    if own is None:
+        raise DomainError(unlike(y[there], ys, target.name, defined.sources[0].name, defined.task.label))
+    own = plain_labels(own)
+    filled = np.full(len(y), ys[0], dtype=np.result_type(own, ys))
+    filled[there] = own
     if ys.dtype.kind in "iu" and (filled == filled.astype(ys.dtype)).all():
         filled = filled.astype(ys.dtype)
     return filled

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, catalogue
-from ..core.continual import ContinualPipeline
-from ..core.errors import DomainError
+from ..core.errors import DomainError, ParamError
 from ..core.files import atomic_write, make_folder
 from ..core.protocols import Array, Domain
+from ..core.task_pipelines import ContinualPipeline
 from ..report.lifelong import lifelong_page
 from ..report.stream import stream_picture
 from .define import read_domain
@@ -122,7 +122,11 @@ def _build(
     made = make_method("lifelong", "Continual", method, params, model, seed)
     if "heads" in made._constraints and told and "heads" not in params:
         made.set_params(heads="separate")
-    if "training" in made._constraints and epochs is not None:
+    if epochs is not None and "training" not in made._constraints:
+        raise ParamError(
+            f"lifelong: epochs must be left out for {type(made).__name__}, which trains no network. Got {epochs!r}."
+        )
+    if epochs is not None:
         from ..engine.training.settings import Training  # needs torch
 
         made.set_params(training=Training(n_epochs=epochs))

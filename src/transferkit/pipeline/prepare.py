@@ -15,12 +15,13 @@ from sklearn.pipeline import Pipeline
 
 from ..catalogue import card_of
 from ..core.base import stack
-from ..core.errors import DomainError
+from ..core.errors import DataError, DomainError, ParamError
 from ..core.graphs import as_adjacency
 from ..core.protocols import Array, Domain
 from ..core.validation import Task
 from ..data.align import align, align_apart, have_other_columns
 from ..data.encode import TableEncoder
+from ..data.label_kinds import with_one_kind
 from ..data.samples import Samples, join_samples
 from .define import Defined
 from .graphs import source_edges
@@ -92,6 +93,17 @@ class Prepared:
         """What a prediction is: "classification", "regression", or "multilabel" where rows have several labels."""
         return "multilabel" if np.asarray(self.source.y).ndim == 2 else self.kind
 
+    @property
+    def has_own_columns(self) -> bool:
+        """Whether the columns that methods see are those of the data, not what a network or a reduction made of them."""
+        return self.model is None and len(self.feature_names) == self.source.X.shape[1]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns that methods see."""
+        width = self.source.X.shape[1]
+        return self.feature_names if len(self.feature_names) == width else [f"component{j}" for j in range(width)]
+
     @classmethod
     def of_arrays(cls, source: Domain, target: Domain, kind: Task = "classification") -> Prepared:
         """Rows that are numbers already, one source, as they are."""
@@ -120,6 +132,11 @@ def prepare(defined: Defined) -> Prepared:
     raw, task = bool(defined.models), defined.task
     edges = source_edges(defined)
     apart = not raw and edges is None and _is_apart(defined)
+    if task.pairs is not None and not apart:
+        raise ParamError(
+            f"run: pairs must go with tables or arrays whose columns differ. Got {'a graph' if edges is not None else 'rows'} in"
+            f" {defined.target.name} that {'methods for graphs take' if edges is not None else 'a network turns into features'}."
+        )
     sources, target, notes = list(defined.sources), defined.target, list(defined.notes)
     if not raw:
         sources, target, said = (align_apart if apart else align)(sources, target)
@@ -136,13 +153,8 @@ def prepare(defined: Defined) -> Prepared:
     sources = [_labelled(d, notes) for d in sources]
     if target.n_samples < 3:
         raise DomainError(f"{target.name}: a target must have at least 3 rows. Got {target.n_samples}.")
-    labels = [plain_labels(d.y) for d in sources]
-    for domain, own in zip(sources, labels):
-        if (own.dtype.kind in "US") != (labels[0].dtype.kind in "US"):
-            raise DomainError(
-                f"{domain.name}: labels must be of the first source's type ({labels[0].dtype}). Got {own.dtype}."
-            )
-    ys = np.concatenate(labels)
+    alike = with_one_kind([np.asarray(d.y) for d in sources], [d.name for d in sources], task.label)
+    ys = np.concatenate([plain_labels(y) for y in alike])
     if defined.task.kind == "auto" and defined.kind == "regression" and (ys == np.round(ys)).all():
         notes.append(
             f"The label has {len(np.unique(ys))} different whole numbers and was taken as a quantity;"
@@ -159,7 +171,7 @@ def prepare(defined: Defined) -> Prepared:
     model = None
     source_names = None
     if raw:
-        encoder, model = _backbone(defined.models[0], target.X, notes)
+        encoder, model = _backbone(defined, target.X, notes)
     else:
         encoder = TableEncoder().fit(_with_shared(target.X, Xs) if apart else Xs, target=Domain(target.X))
         notes.extend(encoder.notes_)
@@ -266,11 +278,17 @@ def sample_names(X: Any, place: Any) -> list[str]:
     return [name[k:] for name, k in zip(names, cut)]
 
 
-def _backbone(name: str, X: Samples, notes: list[str]) -> tuple[Any, dict[str, Any]]:
+def _backbone(defined: Defined, X: Samples, notes: list[str]) -> tuple[Any, dict[str, Any]]:
     """The encoder that holds the network, and what run.json says of it."""
     from ..engine.features.encoder import BackboneEncoder  # needs torch
 
-    encoder = BackboneEncoder(name, cache=True).fit(X)
+    name = defined.models[0]
+    try:
+        encoder = BackboneEncoder(name, cache=True).fit(X)
+    except DataError as err:
+        if "auto" not in (defined.task.models or ("auto",)):
+            raise
+        raise DataError(f"{err} It is the usual network for {X.kind}; --model names another.") from err
     backbone = encoder.backbone_
     notes.extend(backbone.notes)
     notes.append(f"Rows became {backbone.n_features} features with {short_name(name)}, which was not trained further.")

@@ -20,7 +20,8 @@ from .cluster import on_engine
 from .define import Defined, TransferTask, define
 from .evaluate import evaluate
 from .graph_methods import select_graphs
-from .guard import check_assumption, check_labels, check_tuning, merge_labels, write_labels
+from .guard import check_labels, merge_labels, write_labels
+from .options import check_epochs, check_options
 from .prepare import Prepared, held_back_sum, prepare
 from .progress import Progress, silent
 from .search import search
@@ -140,8 +141,7 @@ def run(
         prepared = prepare(defined) if task.sources else tuning.prepare(defined)
         if isinstance(prepared, Prepared):
             check_ties(prepared)
-            check_assumption(task, prepared)
-            check_tuning(task, prepared)
+            check_options(task, prepared)
         state = {
             "schema": SCHEMA,
             "transferkit": __version__,
@@ -197,12 +197,13 @@ def _between_domains(walk: _Walk, prepared: Prepared) -> tuple[dict[str, Any], A
     walk.tell("select")
     apart, of_graphs = prepared.source_names is not None, prepared.edges is not None
     selected = (select_graphs if of_graphs else select_between if apart else select)(blind, task)
+    check_epochs(task, selected.candidates)
     walk.begin()
     budget = task.budget
-    if task.tune and not apart:  # there is no setting of one inner model that all candidates share
+    if task.tune:
         selected = search(selected, blind, task, folder, walk.progress)
     if budget is not None:
-        budget *= 1 - SHARE * ((task.tune > 0 and not apart) + (task.tune_proposal > 0))
+        budget *= 1 - SHARE * ((task.tune > 0) + (task.tune_proposal > 0))
     walk.tell("train")
     with on_engine("local" if walk.labels else task.engine, task.address, folder.resolve()):
         trained = train(

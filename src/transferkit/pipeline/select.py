@@ -54,6 +54,8 @@ class Candidate:
         Constructor parameters beyond the inner estimator.
     estimator : estimator
         Unfitted inner estimator.
+    inner : str
+        Its name, as in a card's portfolio; empty for the one that does best in the source's cross-validation.
     role : {"baseline", "candidate"}
     skip : str
         Why it is not fitted; empty where it is.
@@ -77,6 +79,7 @@ class Candidate:
     scaler: Any = None
     trials: int = 0
     seconds: float | None = None
+    inner: str = ""
 
     def build(self, seed: int) -> Any:
         """The unfitted method, with the scaling of its published protocol in front, and the search of its numbers around it."""
@@ -146,7 +149,8 @@ def select(prepared: Prepared, task: TransferTask) -> Selected:
         prepared.source,
         prepared.target,
         groups=prepared.groups,
-        feature_names=prepared.feature_names if len(prepared.feature_names) == prepared.source.X.shape[1] else None,
+        feature_names=prepared.column_names,
+        own_columns=prepared.has_own_columns,
         task=prepared.kind,
         random_state=task.seed,
     )
@@ -192,6 +196,7 @@ def candidates_for(prepared: Prepared, task: TransferTask, estimator: Any) -> li
                     estimator=plain_model(setting["estimator"], prepared.kind, task.seed)
                     if "estimator" in setting
                     else estimator,
+                    inner=setting.get("estimator", ""),
                     role="baseline" if card.paradigm == "baseline" else "candidate",
                     skip=_why_not(card, rows),
                     epochs=_epochs_of(card, epochs, task.epochs),

@@ -52,6 +52,8 @@ class SpaceCandidate:
         Why it is not fitted; empty where it is.
     estimator, epochs, scaler : None
         The methods bring their own inner estimators; columns have been standardised in each domain by itself.
+    inner : str
+        Empty, for the same reason.
     """
 
     id: str
@@ -62,6 +64,7 @@ class SpaceCandidate:
     estimator: Any = None
     epochs: int | None = None
     scaler: Any = None
+    inner: str = ""
 
     def build(self, seed: int) -> Any:
         """The unfitted method."""

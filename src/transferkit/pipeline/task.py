@@ -195,8 +195,15 @@ class TransferTask:
             self._check_shares()
         if self.engine not in ENGINES:
             raise refuse("engine", f"be one of {', '.join(ENGINES)}")
-        if self.engine != "local" and not len(self.sources):
-            raise refuse("engine", "be local where a model is the source: its networks are trained one at a time")
+        if not len(self.sources):
+            alone, rows = "its networks are trained one at a time", "nothing is fitted on source rows"
+            decide = "labels of the target decide"
+            for name, usual, why in (
+                ("engine", ("local",), alone), ("jobs", (-1, 1), alone), ("tune", (0,), rows), ("tune_proposal", (0,), rows),
+                ("assume", ("nothing",), decide), ("target_shares", (None,), decide), ("distil", (False,), decide),
+            ):  # fmt: skip
+                if getattr(self, name) not in usual:
+                    raise refuse(name, f"be left out where a model is the source: {why}")
         if (self.engine == "dask" and not self.address) or (self.engine == "local" and self.address is not None):
             raise refuse(
                 "address", "be that of the scheduler, as in tcp://host:8786, with engine='dask', or of a ray cluster"
@@ -204,11 +211,6 @@ class TransferTask:
         for name in ("tune", "tune_proposal"):
             if getattr(self, name) < 0:
                 raise refuse(name, "be at least 0")
-            if getattr(self, name) and not len(self.sources):
-                raise refuse(name, "be 0 where a model is the source: it tunes what is fitted on source rows")
-        for name, default in (("assume", "nothing"), ("target_shares", None)):
-            if not len(self.sources) and getattr(self, name) != default:
-                raise refuse(name, "be left out where a model is the source: its labels decide")
         if self.pairs is not None and (self.models or self.domain_column is not None or not len(self.sources)):
             raise refuse("pairs", "go with source and target tables of their own columns")
         if self.text is not None and self.domain_column is not None:

@@ -189,11 +189,7 @@ def _fit_alone(candidate: Candidate, prepared: Prepared, folder: Path, seed: int
 
 def _record_ended(home: Path) -> None:
     """A candidate that ended its process whenever it was fitted is listed like one that failed."""
-    reason = (
-        "it ended the process that fitted it, again and again, most likely for want of memory; to try once more, delete its"
-        " folder in candidates/ and resume"
-    )
-    atomic_write(home / DONE, json.dumps({"status": "failed", "reason": reason, "seconds": 0.0}))
+    atomic_write(home / DONE, json.dumps({"status": "failed", "reason": attempts.ENDED, "seconds": 0.0}))
     attempts.end(home)
 
 

@@ -21,9 +21,9 @@ from .words import (
     metric,
     metric_name,
     number,
-    params_text,
     percent,
     plural,
+    setting_text,
     shorten,
 )
 
@@ -38,14 +38,16 @@ def candidate_name(candidate: Mapping[str, Any]) -> str:
     name = clean(candidate.get("class") or candidate.get("method") or candidate.get("id"))
     if candidate.get("model") == "from scratch":
         return f"{name} from scratch"
-    params = params_text(candidate.get("params"))
-    return f"{name} {params}" if params else name
+    setting = setting_text(candidate)
+    return f"{name} {setting}" if setting else name
 
 
 def _row_names(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names for the rows of a chart: parameters only where the class alone does not tell two rows apart."""
     classes = Counter(c.get("class") for c in candidates)
-    return [candidate_name(c if classes[c.get("class")] > 1 else {**c, "params": None}) for c in candidates]
+    return [
+        candidate_name(c if classes[c.get("class")] > 1 else {**c, "params": None, "inner": None}) for c in candidates
+    ]
 
 
 def shown_candidates(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:

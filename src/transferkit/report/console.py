@@ -41,7 +41,9 @@ def verdict_panel(facts: Mapping[str, Any]) -> Panel:
         if reading.get("do"):
             parts.append(f"      [bold]then:[/bold] {_safe(reading['do'])}")
     needed = words.finite(view["disputed"].get("labels_needed"))
-    if state == "ambiguous" and view["label_next"] and needed:
+    if state == "ambiguous" and view["label_next"] and (facts.get("guard") or {}).get("labels"):
+        parts.append("\nlabel_next.csv now holds the rows to label next: fill them in, then --resume.")
+    elif state == "ambiguous" and view["label_next"] and needed:
         asked = words.plural(int(needed), "label")
         often = "settle it where one model is right four times as often as the other"
         parts.append(f"\nAbout {asked} on the rows in dispute {often}: fill in label_next.csv, then --resume.")
@@ -101,9 +103,9 @@ def summary_table(facts: Mapping[str, Any], most: int = 15, width: int | None = 
             table.add_column(title, justify="right", no_wrap=True)
     for c in shown:
         chosen = c.get("id") == guard.get("winner")
-        params = words.params_text(c.get("params"))
+        setting = words.setting_text(c)
         label = _safe(c.get("class") or c.get("method") or c.get("id")) + (
-            f" [dim]{_safe(params)}[/dim]" if params else ""
+            f" [dim]{_safe(setting)}[/dim]" if setting else ""
         )
         if c.get("model") == "from scratch":
             label += " [dim]from scratch[/dim]"

@@ -144,9 +144,9 @@ def _vote_says(facts: Mapping[str, Any]) -> str:
 
 
 def _member(candidate: Mapping[str, Any], id: Any) -> str:
-    params = words.params_text(candidate.get("params"))
+    setting = words.setting_text(candidate)
     name = words.clean(candidate.get("class") or id)
-    return f"{name} {params}" if params else name
+    return f"{name} {setting}" if setting else name
 
 
 def decision_view(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def _decision(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _choice(guard: Mapping[str, Any], winner: Mapping[str, Any], candidates: list[Mapping[str, Any]]) -> list[str]:
-    params = words.params_text(winner.get("params"))
+    setting = words.setting_text(winner)
     fitted = [c for c in candidates if c.get("status", "fitted") == "fitted"]
     checks = [
         f"{'passed' if c.get('passed') else 'not passed'}: {_safe(words.word(c.get('check')))} ({words.number(c.get('value'))}"
@@ -145,7 +145,7 @@ def _choice(guard: Mapping[str, Any], winner: Mapping[str, Any], candidates: lis
     by = f", by the selector {_safe(guard['selector'])}" if guard.get("selector") else ""
     return [
         f"Chosen from {words.plural(len(fitted), 'fitted candidate')}{by}." if fitted else "",
-        f"Method: {_safe(winner.get('class'))}{f' ({_safe(params)})' if params else ''}. {_safe(winner.get('summary'))}".strip()
+        f"Method: {_safe(winner.get('class'))}{f' ({_safe(setting)})' if setting else ''}. {_safe(winner.get('summary'))}".strip()
         if winner
         else "",
         f"Rule: {_safe(guard['rule'])}" if guard.get("rule") else "",
@@ -169,7 +169,7 @@ def _measured(facts: Mapping[str, Any]) -> list[str]:
                 cells.append(words.metric(c.get(key), name) + (f" ({around})" if around else ""))
             rows.append([_safe(c.get("class")), what, *cells])
     said = {
-        "held-back labels": "The verdict rests on held-back labels.",
+        "held-back labels": "The numbers of the verdict were measured on held-back labels; the choice was made without them.",
         "label-free estimate": "The verdict rests on an estimate made without target labels.",
         "validation rows": "The verdict rests on the rows that the choice was made on; none was held back.",
         "none": "Nothing could be measured or estimated on the target.",

@@ -66,8 +66,8 @@ def _environment() -> Environment:
     )
     env.filters |= {
         "number": _optional(words.number), "percent": _optional(words.percent), "pvalue": _optional(words.pvalue),
-        "word": _optional(words.word), "params": words.params_text, "plural": words.plural, "finite": words.finite,
-        "shift_kind": words.shift_kind,
+        "word": _optional(words.word), "params": words.params_text, "setting": words.setting_text,
+        "plural": words.plural, "finite": words.finite, "shift_kind": words.shift_kind,
     }  # fmt: skip
     return env
 

@@ -10,9 +10,11 @@ from typing import Any
 
 __all__ = [
     "LOSS_PARTS", "any_has", "clean", "domains", "evidence_first", "finite", "gap_in_words", "interval", "interval_of",
-    "metric", "metric_name", "number", "params_text", "percent", "plural", "pvalue", "shift_kind", "shorten", "without",
-    "word",
+    "metric", "metric_name", "number", "params_text", "percent", "plural", "pvalue", "setting_text", "shift_kind", "shorten",
+    "without", "word",
 ]  # fmt: skip
+
+_INNER = {"linear": "linear model", "nearest": "nearest neighbours", "forest": "forest"}
 
 DASH = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -130,6 +132,13 @@ def word(name: Any) -> str:
 def params_text(params: Mapping[str, Any] | None) -> str:
     """Parameters as they would be typed."""
     return ", ".join(f"{clean(k)}={clean(repr(v))}" for k, v in (params or {}).items())
+
+
+def setting_text(candidate: Mapping[str, Any]) -> str:
+    """What tells a candidate from others of its method: parameters, and an inner model other than the source's best."""
+    inner = clean(candidate.get("inner"))
+    params = params_text(candidate.get("params"))
+    return ", ".join(part for part in (params, f"{_INNER.get(inner, inner)} inside" if inner else "") if part)
 
 
 def domains(facts: Mapping[str, Any]) -> tuple[str, str]:

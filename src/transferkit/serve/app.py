@@ -110,7 +110,7 @@ def make_app(
 
         try:
             async with Request(request.scope, receive).form(max_part_size=max_bytes) as form:
-                files = [v for _, v in form.multi_items() if hasattr(v, "filename")]
+                files = [v for _, v in form.multi_items() if not isinstance(v, str)]
                 return [(f.filename or "file", await f.read()) for f in files]
         except (HTTPException, MultiPartException) as err:
             raise Refused(f"body: must be a form with files. Got: {getattr(err, 'detail', err)}") from err

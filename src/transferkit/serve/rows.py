@@ -123,7 +123,7 @@ def rows_from_json(sent: Any, served: Served, max_rows: int) -> Any:
     columns = served.columns
     table = {name: [_cell(row, k, place, name, kind, columns) for k, row in enumerate(rows, 1)]
              for place, (name, kind) in enumerate(columns.items())}  # fmt: skip
-    types = {"number": pl.Float64, "bool": pl.Boolean, "text": pl.String, "date": pl.Datetime("us")}
+    types: dict[str, Any] = {"number": pl.Float64, "bool": pl.Boolean, "text": pl.String, "date": pl.Datetime("us")}
     frame = pl.DataFrame([pl.Series(name, values, types[columns[name]]) for name, values in table.items()])
     return frame if served.kind == "table" else _complete(frame.to_numpy(), list(columns))
 
@@ -203,8 +203,8 @@ def rows_from_files(files: Sequence[tuple[str, bytes]], served: Served, max_rows
             yield rows
         except DataError as err:
             said = str(err)
-            for path, plain in names.items():
-                said = said.replace(path, plain)
+            for file, plain in names.items():
+                said = said.replace(file, plain)
             raise Refused(said.replace(home, "files")) from err
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from .. import store
-from ..core.compose import TransferPipeline, takes_edges
+from ..core.compose import takes_edges
 from ..core.errors import DataError, ParamError
 from ..core.protocols import Array
+from ..core.task_pipelines import check_answers, in_two
 from ..core.vote import first_stage
 from ..data.encode import TableEncoder
 from ..data.samples import Samples
@@ -82,8 +82,9 @@ class Served:
             if isinstance(model, OnnxModel):
                 labels, found = model.answer(rows)
                 return labels, found if proba else None
-            if isinstance(model, TransferPipeline):  # rows pass the encoder, which may be a network, once
-                rows, model = model.transformer_.transform(rows), model.method_
+            two = in_two(model)
+            if two is not None:  # rows pass the encoder, which may be a network, once
+                rows, model = two[0].transform(rows), two[1]
             more = {} if edges is None else {"edges": edges}
             labels = np.asarray(model.predict(rows, **more))
             return labels, np.asarray(model.predict_proba(rows, **more)) if proba and self.has_proba else None
@@ -119,6 +120,7 @@ def _takes(model: Any) -> tuple[str, Mapping[str, Any]]:
             return model.kind, {}
         named = any("usual" in a or "levels" in a for a in inputs.values())
         return ("table" if named else "numbers"), inputs
+    check_answers("serve", model)
     first = first_stage(model)
     if isinstance(first, TableEncoder):
         return ("numbers" if first.sparse_ else "table"), inputs_of_table(first)
@@ -128,9 +130,8 @@ def _takes(model: Any) -> tuple[str, Mapping[str, Any]]:
     if isinstance(first, RelationalTransfer):
         raise ParamError(f"serve: model must predict rows by themselves. Got {type(model).__name__}, which asks facts.")
     width = getattr(first, "n_features_in_", None)
-    task = None if not hasattr(model, "predict") else signature(model.predict).parameters.get("task")
-    if width is None or not hasattr(model, "predict") or (task is not None and task.default is task.empty):
-        raise ParamError(f"serve: model must predict rows, and be of one task. Got {type(model).__name__}.")
+    if width is None:
+        raise ParamError(f"serve: model must be fitted on rows. Got {type(model).__name__} without n_features_in_.")
     names = [f"x{k}" for k in range(int(width))]
     return "numbers", {"numbers": {"fill": "numbers", "columns": names, "kinds": ["number"] * int(width)}}
 

@@ -121,7 +121,7 @@ class Writer:
 
     def _deep(self, value: Any, place: str) -> dict[str, Any]:
         from ..engine.networks.network import Network
-        from ..engine.networks.saving import Tensor, describe_module, describe_network
+        from ..engine.networks.saving import Tensor, describe_module, describe_network  # type: ignore[attr-defined]
 
         if isinstance(value, Tensor):
             return {"is": "tensor", "name": self._tensor(value, place)}
@@ -292,7 +292,7 @@ class Reader:
         return cls((data, *index), shape=shape)
 
     def _read_object(self, node: dict[str, Any]) -> Any:
-        cls = find_class(str(node["class"]))
+        cls: Any = find_class(str(node["class"]))
         if cls is None:
             raise Untrusted(str(node["class"]))
         built = cls.__new__(cls)

@@ -212,7 +212,7 @@ def test_the_balancers_own_parameters_learn_and_at_their_rate():
     def watch(loop, batch):
         found = update(loop, batch)
         seen["balancer"] = {n: p.detach().clone() for n, p in loop.objective.balancer.named_parameters()}
-        seen["rates"] = {g["part"]: g["lr"] for o in loop.optimizers for g in o.param_groups}
+        seen["rates"] = {g["part"]: g["lr"] for g in loop.optimizer.param_groups}
         return found
 
     for name, scale in (("uncertainty", 1.0), ("gradnorm", 25.0), ("famo", 25.0), ("imtl", 1.0)):

@@ -20,7 +20,7 @@ def test_scales_and_shifts_move_and_dropout_does_not():
     objective = Sum(network)
     (step,) = objective.steps()
     assert [id(p) for p in step.params] == [id(p) for p in affine_parameters(network)]
-    assert list(objective.frozen()) == [network.head.dropout]
+    assert list(objective.frozen()) == [network.neck.dropout, network.head.dropout]
     assert objective.predict_step(toy().X).shape == (24, 3)
 
 

@@ -229,6 +229,35 @@ def test_a_step_moves_its_parameters_only():
     assert not torch.equal(start.net.head.weight, loop.objective.net.head.weight)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_steps_that_move_the_same_weights_share_the_optimizers_state(name):
+    """The head moves in both steps: as by one optimizer a part that all steps use, which is the authors' code of MCD."""
+
+    def steps(objective):
+        def half(batch, progress):
+            return {"loss": objective.loss(batch, progress)["loss"] / 2}
+
+        return [
+            Step("train", objective.loss, list(objective.parameters())),
+            Step("head", half, list(objective.net.head.parameters()), repeat=2),
+        ]
+
+    given = {"n_epochs": 2, "batch_size": 22, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0}
+    loop = make(Classify(steps=steps), optimizer=name, **given)
+    loop.run()
+    by_hand, data = Classify(), rows()
+    first, head = by_hand.net.first.parameters(), by_hand.net.head.parameters()
+    kind = {"sgd": lambda p: torch.optim.SGD(p, 0.05, 0.9, nesterov=True), "adam": lambda p: torch.optim.Adam(p, 0.05)}
+    of_first, of_head = (kind[name](list(part)) for part in (first, head))
+    for weight, moves in [(1.0, (of_first, of_head)), (0.5, (of_head,)), (0.5, (of_head,))] * 2:
+        by_hand.zero_grad()
+        (weight * functional.cross_entropy(by_hand.net(torch.as_tensor(data.X)), data.y)).backward()
+        for optimizer in moves:
+            optimizer.step()
+    for p, q in zip(by_hand.parameters(), loop.objective.parameters()):
+        torch.testing.assert_close(p, q)
+
+
 def test_an_aggregate_of_equal_weights_is_the_sum():
     def two(aggregate):
         def steps(objective):

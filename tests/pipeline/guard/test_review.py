@@ -208,6 +208,7 @@ def test_asking_goes_on_where_it_stopped():
     order = [r["row"] for r in choice.guard["disputed"]["label_next"]]
     after = settle(choice, anchor, prepared, {order[0]: "a", order[1]: "b"}, seed=0)
     assert after.guard["labels"]["settled"] == "open"
+    assert "; of 2 labelled rows in dispute the proposal is right on" in after.guard["reason"]
     assert [r["row"] for r in after.guard["disputed"]["label_next"]] == order[2:]
 
 

@@ -24,7 +24,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 import torch
@@ -32,13 +31,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ...core.constraints import Boolean, Either, Fulfils, Interval, Nothing, Options, RandomState, Rule
-from ...core.errors import DomainError, ParamError, TransferWarning
+from ...core.errors import DomainError, ParamError
 from ...core.graphs import GraphData, TargetGraph, check_graph, rows_and_graph
 from ...core.protocols import Array, Domain
 from ...ops.graphs.links import Links, convolution, mean_of_neighbours
 from ...ops.nn.graph_layers import CONVOLUTIONS
 from ...ops.nn.graph_network import GraphChain, GraphNetwork
-from ..adaptation.target_scores import collapse, scores_of, some_numbers
+from ..adaptation.target_scores import collapse, scores_of, some_numbers, tell_of_collapse
 from ..answers.labels import Labels, find_labels
 from ..networks.backbone import Group, weights_digest
 from ..networks.estimator import Fit, NetworkEstimator, _has_proba, split_rows
@@ -264,21 +263,7 @@ class GraphAdaptation(NetworkEstimator):
         if fit.labels.kind == "multilabel" and min(len(part), n_target) >= _TO_TELL * fit.labels.n_outputs:
             wrong["collapsed"] = scores["target/diversity"] < scores["source/diversity"] / 2
         fit.notes |= {"scores": scores, "target_shares": shares.tolist(), **wrong}
-        name = type(self).__name__
-        if wrong["collapsed"]:
-            warn(
-                f"{name}: predictions for the target have collapsed: {shares.max():.0%} of its nodes are given one class. Do"
-                " not trust them; try more epochs, another weight of the adaptation, or another method.",
-                TransferWarning,
-                stacklevel=4,
-            )
-        if wrong["diverged"]:
-            warn(
-                f"{name}: the training has diverged, or got nowhere: the score on its own source is"
-                f" {scores['source/score']:.2f}. Change training.lr, or lower the weight of the adaptation.",
-                TransferWarning,
-                stacklevel=4,
-            )
+        tell_of_collapse(type(self).__name__, fit.notes, "nodes")
 
     # Use ----------------------------------------------------------------------------------------------------------
 

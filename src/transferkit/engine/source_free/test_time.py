@@ -220,10 +220,10 @@ class OnlineAdaptation(NetworkEstimator):
             plan=self._plan(fit), seed=fit.seed,
         )  # fmt: skip
         if "optimizer" in self.state_:
-            load_state(loop.optimizers[0], self.state_["optimizer"])
+            load_state(loop.optimizer, self.state_["optimizer"])
         with moving_statistics(self.network_, self.batch_share):
             trained = loop.run()
-        self.state_["optimizer"] = loop.optimizers[0].state_dict()
+        self.state_["optimizer"] = loop.optimizer.state_dict()
         return {k: v for k, v in trained.history[-1].items() if k not in ("epoch", "lr")}
 
     def _objective(self, fit: Fit) -> Objective:

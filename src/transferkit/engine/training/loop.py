@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from warnings import warn
@@ -16,23 +14,20 @@ from ...core.errors import TrainingError, TransferWarning
 from ..inputs.rows import Rows, cut, move
 from ..networks.backbone import Group
 from .averages import Average
-from .checkpoint import Checkpoint, as_plain, pack, read_checkpoint, unpack, write_checkpoint
 from .device import Place, find_place, is_out_of_memory
 from .distribution import Processes, find_processes
 from .freezing import FreezePlan
 from .gradients import assign, check_finite, jacobian_of
 from .objective import Batch, Objective, Step, Stream
-from .optimizers import load_state, make_optimizer, set_rates
+from .optimizers import make_optimizer, set_rates
 from .recorders import make_recorders
+from .resuming import fingerprint_of, resume, save
 from .sampling import Sampling
 from .schedules import Plateau, factor
 from .settings import Training
 from .trained import Trained
 
 __all__ = ["Loop"]
-
-# What may differ between a run and its continuation.
-_FREE = frozenset({"folder", "progress", "callbacks", "workers", "resume", "tensorboard", "checkpoint_every", "device"})
 
 
 class Loop:
@@ -90,7 +85,10 @@ class Loop:
         self.place: Place = find_place(training.device, training.precision, training.channels_last)
         self.place.put(objective)
         self.steps: list[Step] = list(objective.steps())
-        self.optimizers = [make_optimizer(step.params, network, self.groups, training) for step in self.steps]
+        # One for all steps, as in the authors' code of MCD: where two of them move a weight, they share its momentum. It
+        # begins with the last step's weights, so that its last group, whose rate is logged, is one of the first step's.
+        moved = {id(p): p for step in reversed(self.steps) for p in step.params}
+        self.optimizer = make_optimizer(list(moved.values()), network, self.groups, training)
         self.scaler = torch.amp.GradScaler(self.place.device.type, enabled=self.place.precision == "fp16")
         self.plateau = Plateau()
         self.average = Average(network, training.average, training.ema_decay)
@@ -107,10 +105,10 @@ class Loop:
         self.done = 0
         self.lr = 0.0 if training.lr == "auto" else float(training.lr)
         self._params = list(objective.parameters())
-        self._sums: dict[str, float] = {}
+        self.sums: dict[str, float] = {}
         self._modes: tuple[int, frozenset[str]] | None = None
         self._keeps_best = training.keep == "best" or training.patience is not None
-        self._best: dict[str, Any] = {"score": None, "wait": 0, "state": None}
+        self.best: dict[str, Any] = {"score": None, "wait": 0, "state": None}
 
     # The run ------------------------------------------------------------------------------------------------------
 
@@ -121,9 +119,9 @@ class Loop:
 
     def _run(self) -> Trained:
         t = self.training
-        key = "" if t.folder is None else self._fingerprint()
+        key = "" if t.folder is None else fingerprint_of(self)
         if t.folder is not None and t.resume:
-            self._resume(key)
+            resume(self, key)
         if self.lr == 0.0:
             from .lr_finder import find_lr
 
@@ -141,7 +139,7 @@ class Loop:
                         self._end_epoch()
                         self._tell(recorders, "epoch")
                     if t.folder is not None and (epoch_over or self.done % every == 0):
-                        self._save(key)
+                        save(self, key)
                     if self.trained.stopped_early:
                         break
             self._finish()
@@ -183,15 +181,15 @@ class Loop:
         shape = factor(self.training.schedule, progress, self.training.warmup)
         rate = self.lr * shape * self.plateau.state["factor"]
         logged: dict[str, float] = {}
-        for k, (step, optimizer) in enumerate(zip(self.steps, self.optimizers)):
-            set_rates(optimizer, rate, self.plan)
+        set_rates(self.optimizer, rate, self.plan)
+        for k, step in enumerate(self.steps):
             for turn in range(step.repeat):
-                logged.update(self._descend(step, optimizer, batch, progress, [k, turn]))
+                logged.update(self._descend(step, batch, progress, [k, turn]))
         self.processes.share_statistics(self.objective)
         self.average.update(progress)
         self.done += 1
         for name, value in logged.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            self.sums[name] = self.sums.get(name, 0.0) + value
         return logged
 
     def _set_modes(self) -> None:
@@ -206,9 +204,7 @@ class Loop:
         for module in self.objective.frozen():
             module.eval()
 
-    def _descend(
-        self, step: Step, optimizer: torch.optim.Optimizer, batch: Batch, progress: float, turn: list[int]
-    ) -> dict[str, float]:
+    def _descend(self, step: Step, batch: Batch, progress: float, turn: list[int]) -> dict[str, float]:
         params = [p for p in step.params if p.requires_grad]
         if not params:
             raise TrainingError(f"{step.name}: the freeze plan must leave something to train. Got nothing here.")
@@ -233,13 +229,13 @@ class Loop:
             assign(params, step.aggregate(self.processes.sum(jacobian)))
         else:
             self.processes.sum_gradients(params)
-        self.scaler.unscale_(optimizer)
+        self.scaler.unscale_(self.optimizer)  # which passes over what the step does not move: it has no gradient
         norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
         if not self.scaler.is_enabled():  # which looks for itself, and passes over such an update
             check_finite(f"{step.name}: the gradient", {"loss": norm}, self.done + 1, self.n_updates)
         if self.training.clip is not None:
             nn.utils.clip_grads_with_norm_(params, self.training.clip, norm)
-        self.scaler.step(optimizer)
+        self.scaler.step(self.optimizer)
         self.scaler.update()
         return logged
 
@@ -304,10 +300,10 @@ class Loop:
     def _end_epoch(self) -> None:
         row: dict[str, Any] = {
             "epoch": self.done // self.updates_an_epoch,
-            "lr": self.optimizers[0].param_groups[-1]["lr"],
+            "lr": self.optimizer.param_groups[-1]["lr"],
         }
-        row |= {name: self._sums[name] / self.updates_an_epoch for name in sorted(self._sums)}
-        self._sums = {}
+        row |= {name: self.sums[name] / self.updates_an_epoch for name in sorted(self.sums)}
+        self.sums = {}
         score = None
         if self.validate is not None:
             with self.average.applied():
@@ -323,7 +319,7 @@ class Loop:
             self._judge(score)
 
     def _judge(self, score: float) -> None:
-        best = self._best
+        best = self.best
         if best["score"] is None or score > best["score"]:
             best.update(score=score, wait=0)
             if self._keeps_best:
@@ -337,64 +333,10 @@ class Loop:
 
     def _finish(self) -> None:
         """The weights that stay: averaged, or the best, or the last."""
-        if self._best["state"] is not None:
-            self.objective.load_state_dict(self._best["state"])
+        if self.best["state"] is not None:
+            self.objective.load_state_dict(self.best["state"])
         else:
             self.average.apply()
         self.objective.train().eval()  # by way of train: some networks keep what they computed from other weights until then
         for p in self.objective.parameters():
             p.grad = None
-
-    # Checkpoints --------------------------------------------------------------------------------------------------
-
-    def _fingerprint(self) -> str:
-        """What makes this fit the one it is: settings, plan, data and the weights it starts from."""
-        settings = {k: v for k, v in self.training.get_params().items() if k not in _FREE}
-        plan = [[p.group, str(p.from_epoch), p.lr_scale] for p in self.plan.parts], sorted(self.plan.only or ())
-        facts = [settings, plan, self.plan.batch_norm, self.seed, self.key, self.processes.world]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=as_plain).encode())
-        for name, value in self.objective.state_dict().items():
-            digest.update(
-                name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-            )
-        for name, rows in self.streams.items():
-            digest.update(f"{name} {rows.digest()}".encode())
-        return digest.hexdigest()
-
-    def _save(self, key: str) -> None:
-        if self.processes.rank:
-            return
-        kept = Checkpoint()
-        t = self.trained
-        pack(kept, "key", key)
-        pack(kept, "objective", self.objective.state_dict())
-        pack(kept, "optimizers", [o.state_dict() for o in self.optimizers])
-        pack(kept, "average", self.average.state_dict())
-        pack(kept, "scaler", self.scaler.state_dict())
-        pack(kept, "plateau", self.plateau.state)
-        pack(kept, "best", self._best)
-        pack(kept, "progress", {"done": self.done, "lr": self.lr, "sums": self._sums, "pieces": t.pieces})
-        kept.facts["history"] = [t.history, t.stopped_early, t.best_epoch]
-        write_checkpoint(self.training.folder, kept)
-
-    def _resume(self, key: str) -> None:
-        kept = read_checkpoint(self.training.folder)
-        if kept is None:
-            return
-        if unpack(kept, "key") != key:
-            raise TrainingError(
-                f"{self.training.folder}: the checkpoint must be of the same data, weights and settings. Got one of another fit;"
-                " name another folder, or set resume=False to begin anew."
-            )
-        self.objective.load_state_dict(unpack(kept, "objective"))
-        for optimizer, state in zip(self.optimizers, unpack(kept, "optimizers")):
-            load_state(optimizer, state)
-        self.average.load_state_dict(unpack(kept, "average"))
-        self.scaler.load_state_dict(unpack(kept, "scaler"))
-        self.plateau.state = unpack(kept, "plateau")
-        self._best = unpack(kept, "best")
-        progress = unpack(kept, "progress")
-        self.done, self.lr, self._sums = progress["done"], progress["lr"], progress["sums"]
-        t = self.trained
-        t.pieces = progress["pieces"]
-        t.history, t.stopped_early, t.best_epoch = kept.facts["history"]

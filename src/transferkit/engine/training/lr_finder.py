@@ -44,7 +44,7 @@ def find_lr(loop: Loop) -> float:
     kept: Any = copy.deepcopy(
         [
             loop.objective.state_dict(),
-            [o.state_dict() for o in loop.optimizers],
+            loop.optimizer.state_dict(),
             loop.average.state_dict(),
             loop.scaler.state_dict(),
         ]
@@ -75,10 +75,9 @@ def find_lr(loop: Loop) -> float:
                 break
     finally:
         loop.training.schedule, loop.training.warmup, loop.n_updates = schedule, warmup, total
-        loop.done, loop._sums = 0, {}
+        loop.done, loop.sums = 0, {}
         loop.objective.load_state_dict(kept[0])
-        for optimizer, state in zip(loop.optimizers, kept[1]):
-            load_state(optimizer, state)
+        load_state(loop.optimizer, kept[1])
         loop.average.load_state_dict(kept[2])
         loop.scaler.load_state_dict(kept[3])
     if len(losses) < 5:

@@ -42,6 +42,8 @@ Batch = Mapping[str, Stream]
 class Step:
     """One optimizer update, `repeat` times a batch, that moves `params` and nothing else.
 
+    There is one optimizer: steps that move the same parameter share its momentum.
+
     Attributes
     ----------
     name : str

@@ -18,14 +18,14 @@ __all__ = ["load_state", "make_optimizer", "set_rates"]
 def make_optimizer(
     params: Sequence[nn.Parameter], network: nn.Module, groups: Sequence[Group], training: Training
 ) -> torch.optim.Optimizer:
-    """An optimizer over all parameters that a step may ever move, those that are frozen now included.
+    """An optimizer over all parameters that any step may ever move, those that are frozen now included.
 
     A frozen parameter has no gradient and is passed over, so that the optimizer's state has one shape throughout.
 
     Parameters
     ----------
     params : sequence of parameters
-        Those of the step.
+        Those of all steps.
     network : Module
         What `groups` speak of.
     groups : sequence of Group

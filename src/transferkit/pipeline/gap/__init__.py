@@ -42,6 +42,7 @@ def gap_profile(
     *,
     groups: Array | None = None,
     feature_names: Sequence[str] | None = None,
+    own_columns: bool = True,
     task: Task = "classification",
     random_state: int = 0,
 ) -> dict[str, Any]:
@@ -56,6 +57,9 @@ def gap_profile(
         The source domain of each row, where there are several.
     feature_names : sequence of str, optional
         Names of the columns; None is ``x0``, ``x1``, ...
+    own_columns : bool
+        Whether they are columns of the data; False where a network or a reduction made them, so that nobody is told to look
+        for a mistake there.
     task : {"classification", "regression"}
         For a regression the shares are those of the source's fifths of the label.
     random_state : int
@@ -116,6 +120,7 @@ def gap_profile(
         mmd_p=mmd_p,
         columns=column_tests(Xs, Xt),
         names=names,
+        own_columns=own_columns,
         support=support,
         shares=None if y is None else shares_of(Xs, y, Xt, task, rng),
         sources=rank_sources(Xs, own, Xt, rng) if len(np.unique(own)) > 1 else [],

@@ -43,9 +43,8 @@ def _about_kind(m: Measured, kind: str) -> dict[str, Any]:
         why = f"aligning the domains would pull {shares} onto each other whose shares differ; correcting the shares keeps them"
         return _says(says, matched, ["label_shift"], ["feature", "discrepancy", "adversarial"], why)
     if kind == "covariate":
-        says = (
-            f"A covariate shift: the rows are distributed differently, and the shares of the {shares} seem about equal."
-        )
+        equal = "seem about equal" if s is None or s.moved else s.seem
+        says = f"A covariate shift: the rows are distributed differently, and the shares of the {shares} {equal}."
         if s is not None and s.moved and not s.agree:
             says = (
                 f"A covariate shift: an offset and scale of each column explains how the rows differ, and other shares of the"
@@ -124,9 +123,10 @@ def _about_columns(m: Measured) -> dict[str, Any]:
     if moved <= max(min(3, d - 1), min(FEW_COLUMNS, d // 5), 1):
         first = np.lexsort((-np.abs(m.columns.effect), q))[:3]
         shown = ", ".join(m.names[j] for j in first if q[j] < LEVEL)
-        says = (
-            f"A few columns carry the shift ({shown}). Look at those first: a changed unit, code or sensor shows there."
-        )
+        says = f"A few columns carry the shift ({shown})."
+        if not m.own_columns:
+            return _says(says, number, ["feature"], why="they were made of the data, and hold what moved there")
+        says += " Look at those first: a changed unit, code or sensor shows there."
         return _says(says, number, why="a mistake in the data is mended in the data")
     says = "The shift is spread over many columns."
     return _says(says, number, ["feature"], why="a map of all columns together takes it up")
@@ -178,9 +178,8 @@ def _about_shares(m: Measured, kind: str) -> list[dict[str, Any]]:
         f" {s.target[most]:.0%} ({s.low[most]:.0%} to {s.high[most]:.0%}) in the target"
     )
     if kind in ("covariate", "both", "concept") or (m.shifted and kind != "label"):
-        seems = "may have moved" if s.moved else "seem about equal"
         says = (
-            f"The {what} shares {seems}, but this estimate is not reliable under a covariate shift: if you know the"
+            f"The {what} shares {s.seem}, but this estimate is not reliable under a covariate shift: if you know the"
             " target's shares, trust those."
         )
         return [
@@ -190,7 +189,7 @@ def _about_shares(m: Measured, kind: str) -> list[dict[str, Any]]:
         says = f"The {what} shares seem to have moved, with little other change."
         why = "with equal rows in each class, the shares are all there is to correct"
         return [_says(says, number + where, ["label_shift"], ["feature"], why)]
-    return [_says(f"The {what} shares seem about equal.", number, avoid=["label_shift"], why="no shares to correct")]
+    return [_says(f"The {what} shares {s.seem}.", number, avoid=["label_shift"], why="no shares to correct")]
 
 
 def _about_labels(m: Measured) -> list[dict[str, Any]]:

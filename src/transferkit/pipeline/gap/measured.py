@@ -25,6 +25,8 @@ class Measured:
         Kernel test.
     columns : ColumnTests
     names : sequence of str
+    own_columns : bool
+        Whether the columns are those of the data, where a mistake can be mended.
     support : dict
         ``outside``, ``used``, ``expected``.
     shares : Shares or None
@@ -42,6 +44,7 @@ class Measured:
     mmd_p: float
     columns: ColumnTests
     names: Sequence[str]
+    own_columns: bool
     support: dict[str, float]
     shares: Shares | None
     sources: list[dict[str, Any]]

@@ -54,6 +54,13 @@ class Shares:
     agree: bool
     matched: DomainTest
 
+    @property
+    def seem(self) -> str:
+        """How they lie to the source's, as the end of a sentence."""
+        if self.moved:
+            return "may have moved"
+        return "seem about equal" if self.tv <= SHARES_MOVED else "cannot be told from equal ones"
+
 
 def shares_of(Xs: Array, y: Array, Xt: Array, task: Task, rng: np.random.RandomState) -> Shares | None:
     """Estimate the shares; None where the source has one class only."""

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.errors import ParamError
 from ..define import TransferTask
 from ..graph_methods import graph_proposal
 from ..prepare import Prepared
@@ -26,55 +25,8 @@ from .selector import by_labels, by_selector
 from .single import as_single
 
 __all__ = [
-    "Choice", "as_single", "check_assumption", "check_labels", "check_tuning", "choose", "label_sheet", "merge_labels",
-    "settle", "write_labels",
+    "Choice", "as_single", "check_labels", "choose", "label_sheet", "merge_labels", "settle", "write_labels",
 ]  # fmt: skip
-
-
-def check_assumption(task: TransferTask, prepared: Prepared) -> None:
-    """Refuse, before anything is fitted, what the choice would not heed.
-
-    Raises
-    ------
-    ParamError
-        If class shares are assumed or given where they have no part in the choice, or name other classes than the source's.
-    """
-    name = "assume" if task.target_shares is None else "target_shares"
-    if task.mode == "nothing":
-        return
-    if prepared.edges is not None:
-        raise ParamError(
-            f"run: {name} must be left out where the domains are graphs, on which labels of the target decide. Got {task.mode!r}."
-        )
-    if prepared.kind == "regression":
-        raise ParamError(f"run: {name} must be left out of a regression, which has no class shares. Got {task.mode!r}.")
-    if prepared.target.mask.any():
-        raise ParamError(
-            f"run: {name} must be left out where target labels are known, for they decide. Got {task.mode!r} and"
-            f" {int(prepared.target.mask.sum())} known labels; --target-labels none throws those away."
-        )
-    task.shares_of(np.asarray(prepared.classes))
-
-
-def check_tuning(task: TransferTask, prepared: Prepared) -> None:
-    """Refuse, before anything is fitted, to tune what has no honest objective.
-
-    Raises
-    ------
-    ParamError
-        If the proposal is to be tuned without known target labels, or where source and target do not share their columns.
-    """
-    if not task.tune_proposal:
-        return
-    if prepared.edges is not None or prepared.source_names is not None:
-        raise ParamError(
-            f"run: tune_proposal must be left out between graphs, or columns that differ. Got {task.tune_proposal!r}."
-        )
-    if not prepared.target.mask.any():
-        raise ParamError(
-            "run: tune_proposal must go with a few known target labels (--target-labels few): nothing else tells settings apart."
-            f" Got {task.tune_proposal!r} and no known label."
-        )
 
 
 def choose(trained: Sequence[Trained], anchor: Trained, prepared: Prepared, task: TransferTask) -> Choice:

@@ -134,4 +134,6 @@ def settle(choice: Choice, anchor: Trained, prepared: Prepared, labels: Mapping[
     }  # fmt: skip
     checks = [*guard["checks"], check] if settled == "open" else [check, *guard["checks"]]
     facts = facts_of_choice(guard["selector"], guard["rule"], anchor, choice.proposal, adapted, checks, **more)
+    if settled == "open":
+        facts["reason"] += f"; of{says[2:-1]}"
     return replace(choice, winner=choice.proposal if adapted else anchor, guard=facts)

@@ -6,7 +6,8 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from ... import catalogue, store
-from ...core.errors import MissingExtraError, TransferError
+from ...core.errors import MissingExtraError, TrainingError, TransferError
 from ...core.files import atomic_write, make_folder
 from ...core.protocols import Array, take_rows
+from .. import attempts
 from ..evaluate import predict_once
 from ..progress import Progress
 from ..strict_json import plain
+from ..threads import one_thread
 from .prepare import Tuning
 from .select import Candidate, Selected
 
@@ -84,23 +87,63 @@ def train(
         Seconds after which no candidate is started any more; baselines always run.
     progress : Progress
         Told about every candidate that is done.
+
+    Notes
+    -----
+    A candidate under which the whole run ended is tried again after the others, alone in a process of its own; where that is
+    ended, too, the candidate has failed and the run goes on.
     """
-    folder = make_folder(folder)
+    folder = make_folder(folder).resolve()
     todo = [c for c in selected.candidates if not c.skip]
+    todo.sort(key=lambda c: attempts.tries(folder / c.id) > 0)
     deadline = None if budget is None else time.time() + budget
     for k, candidate in enumerate(todo):
         progress("train", k, len(todo), candidate.id)
         home = folder / candidate.id
         late = deadline is not None and time.time() > deadline and candidate.role != "baseline"
         if _read_json(home / DONE) is None and not late:
-            _validate(candidate, tuning, selected, home, seed)
+            try:
+                _guarded(_validate, home, candidate, tuning, selected, home, seed)
+            except BrokenExecutor:
+                _record(
+                    home, {"status": "failed", "reason": attempts.ENDED, "seconds": 0.0, "predicted": None, "facts": {}}
+                )
     progress("train", len(todo), len(todo), "")
     return [_read(c, folder / c.id, tuning, budget) for c in selected.candidates]
 
 
+def _guarded(fit: Callable[..., None], home: Path, *args: Any) -> None:
+    """Fit here, with a note that it begins; alone in a process of its own where the note of an earlier try is still there.
+
+    Raises
+    ------
+    concurrent.futures.BrokenExecutor
+        If that process is ended, or the whole run was as often as there are tries.
+    """
+    before = attempts.tries(make_folder(home))
+    try:
+        if before >= attempts.TRIES:
+            raise BrokenExecutor
+        attempts.begin(home, before)
+        if before:
+            attempts.alone(_on_one_thread, fit, *args)
+        else:
+            fit(*args)
+    finally:  # a process that is ended does not come by here
+        attempts.end(home)
+
+
+def _on_one_thread(fit: Callable[..., None], *args: Any) -> None:
+    with one_thread():
+        fit(*args)
+
+
+def _record(home: Path, record: Mapping[str, Any]) -> None:
+    atomic_write(home / DONE, json.dumps(plain(record), ensure_ascii=False, allow_nan=False))
+
+
 def _validate(candidate: Candidate, tuning: Tuning, selected: Selected, home: Path, seed: int) -> None:
     """Fit on every fold's complement and save what is said of the fold; a method that refuses is recorded in its words."""
-    make_folder(home)
     started, status = time.perf_counter(), "fitted"
     predicted: list[Any] = [None] * len(tuning.train)
     facts: dict[str, Any] = {}
@@ -129,7 +172,7 @@ def _validate(candidate: Candidate, tuning: Tuning, selected: Selected, home: Pa
         "predicted": seen if status == "fitted" else None,
         "facts": facts,
     }
-    atomic_write(home / DONE, json.dumps(plain(record), ensure_ascii=False, allow_nan=False))
+    _record(home, record)
     for part in home.glob("fold-*"):
         shutil.rmtree(part)
 
@@ -182,18 +225,34 @@ def predict(model: Any, candidate: Candidate, tuning: Tuning, rows: Array) -> tu
 
 
 def refit(candidate: Candidate, tuning: Tuning, folder: Path, seed: int) -> Any:
-    """The candidate fitted on all labels that may be learned from; kept in its folder, and read back from there."""
-    home = folder / candidate.id
+    """The candidate fitted on all labels that may be learned from; kept in its folder, and read back from there.
+
+    Raises
+    ------
+    TrainingError
+        If it ends the process that fits it.
+    """
+    home = folder.resolve() / candidate.id
     if _read_json(home / FINAL) is None:
-        started = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they were recorded when it was validated
-            model = _fit(candidate, tuning, tuning.train, home / "final", seed)
-        model.training.folder = None  # where its checkpoints lay is no part of the model
-        store.save(model, home / "model", overwrite=True)
-        atomic_write(home / FINAL, json.dumps({"seconds": round(time.perf_counter() - started, 3)}))
-        shutil.rmtree(home / "final", ignore_errors=True)
+        try:
+            _guarded(_fit_on_all, home, candidate, tuning, home, seed)
+        except BrokenExecutor as err:
+            raise TrainingError(
+                f"run: {candidate.id} must be fitted on all labels. It ended the process that did so, most likely for want of"
+                " memory. What is done is kept; resume where there is more."
+            ) from err
     return store.load(home / "model")
+
+
+def _fit_on_all(candidate: Candidate, tuning: Tuning, home: Path, seed: int) -> None:
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were recorded when it was validated
+        model = _fit(candidate, tuning, tuning.train, home / "final", seed)
+    model.training.folder = None  # where its checkpoints lay is no part of the model
+    store.save(model, home / "model", overwrite=True)
+    atomic_write(home / FINAL, json.dumps({"seconds": round(time.perf_counter() - started, 3)}))
+    shutil.rmtree(home / "final", ignore_errors=True)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
