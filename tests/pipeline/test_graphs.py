@@ -42,6 +42,9 @@ def test_fit_and_predict_take_graphs(tmp_path, method, least):
         assert done.exit_code == 0, done.output
         truth = read(place, label="kind").y
         assert (pl.read_csv(tmp_path / "p.csv")["prediction"].to_numpy() == truth).mean() > least
+    done = CliRunner().invoke(app, ["predict", out, str(tmp_path / "b" / "nodes.csv"), "-o", str(tmp_path / "q.csv")])
+    assert (done.exit_code == 0) == (method == "coral")  # a model of rows takes them; one of graphs asks for the folder
+    assert method == "coral" or "must be a graph for this model" in str(done.exception)
     target = read(second, label="kind")
     model = store.load(tmp_path / "run" / "model")
     more = {"edges": target.edges} if method != "coral" else {}

@@ -186,6 +186,7 @@ def predict(
       transferkit predict runs/department other_department.pl -o predictions.csv
     """
     from .. import store
+    from ..core.compose import takes_edges
     from ..core.files import atomic_write
     from ..core.task_pipelines import check_answers
     from ..data.encode import columns_of
@@ -222,6 +223,11 @@ def predict(
     check_answers("predict", model, of_tasks=True)
     columns = model.kinds if run.suffix.lower() == ".onnx" else columns_of(model)
     rows = read_domain(data, label=None, require_label=False, text=text, columns=columns)
+    if rows.edges is None and takes_edges(model):
+        raise DataError(
+            f"{data}: must be a graph for this model: a folder with tables called nodes and edges, or a .mat or .npz file with"
+            " a network. Got rows without edges."
+        )
     wants = signature(model.predict).parameters.get("task")
     if task is None and wants is not None and wants.default is wants.empty:
         raise ParamError(f"predict: task must be one of {', '.join(model.tasks_)} (--task NAME). Got none.")
