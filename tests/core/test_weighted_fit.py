@@ -25,7 +25,8 @@ def pipeline():
 
 
 def test_who_takes_weights():
-    assert takes_weights(LogisticRegression()) and takes_weights(pipeline())
+    assert takes_weights(LogisticRegression())
+    assert takes_weights(pipeline())
     assert not takes_weights(KNeighborsClassifier())
     assert not takes_weights(make_pipeline(LogisticRegression(), KNeighborsClassifier()))
 

@@ -14,7 +14,7 @@ SHIFT = shifts.offset(0, 40)
 
 def outputs(objective, batch):
     """Features and the outputs of both classifiers, by hand."""
-    z = objective.network.features(torch.cat([batch["source"].x, batch["target"].x]))
+    z = torch.cat([objective.network.features(batch[name].x) for name in ("source", "target")])
     return z, objective.network.head(z), objective.second(z)
 
 

@@ -44,6 +44,21 @@ def test_each_domain_is_normalised_by_its_own_statistics():
     torch.testing.assert_close(parts["norm_target"], z_t.norm(dim=1).mean())
 
 
+def test_norms_and_classes_are_of_features_after_a_dropout_that_keeps_norms():
+    objective, batch = built(small(AFN, dropout=0.5, bottleneck=16), shifts.offset(0, 40))
+    network, source, target = objective.network, batch["source"], batch["target"]
+    torch.manual_seed(3)
+    parts = objective.steps()[0].loss(batch, 0.5)
+    torch.manual_seed(3)
+    z_s, z_t = (network.features(rows.x) for rows in (source, target))
+    torch.testing.assert_close(parts["norm_source"], z_s.norm(dim=1).mean())
+    torch.testing.assert_close(parts["norm_target"], z_t.norm(dim=1).mean())
+    torch.testing.assert_close(parts["task"], torch.nn.functional.cross_entropy(network.head(z_s), source.y))
+    dropped = (z_s == 0).float().mean()
+    assert dropped > 0.6, "ReLU and dropout"
+    assert torch.equal(network.head(z_s), network.head(z_s)), "the head drops nothing more"
+
+
 def test_the_entropy_of_the_target_joins_with_a_weight_of_its_own():
     objective, batch = built(small(AFN, trade_off=0.05, delta=2.0, entropy=0.3), shifts.offset(0, 40))
     parts = objective.steps()[0].loss(batch, 0.5)

@@ -59,6 +59,16 @@ def test_no_sure_row_is_no_step():
         assert torch.equal(p, source.network_.get_parameter(name)), name
 
 
+def test_a_batch_whose_rows_are_unsure_uphill_leaves_the_average_of_the_entropy_alone():
+    shift, source = world()
+    model = SAR(source, sure=0.02, radius=5.0, recover=1.0, roll_back=0.0, batch_size=30).fit(shift.Xt)
+    for row in model.history_:
+        assert row["train/used"] > 0
+        assert row["train/still"] == 0, "rows that were sure are not any more after the move"
+    assert model.n_roll_backs_ == 0
+    assert "entropy" not in model.state_
+
+
 def test_entropy_that_falls_too_far_recovers_the_source():
     shift, source = world()
     model = SAR(source, lr=0.05, recover=1.0, batch_size=30).fit(shift.Xt)

@@ -85,7 +85,9 @@ class ADDA(NetworkAdaptation):
     While less than `warm_up` of the updates are done, body, bottleneck and head descend on the source's loss of source
     batches alone. Then encoder M_s is copied and held, in evaluation mode, with the head, and the network's own
     becomes M_t: the critic descends on ``-E log D(M_s(x_s)) - E log(1 - D(M_t(x_t)))`` and M_t on the inverted labels,
-    ``-E log D(M_t(x_t))`` (eq. 9), both in one update, as in the authors' code. M_t and the head predict. Phases
+    ``-E log D(M_t(x_t))`` (eq. 9), both in one update, as in the authors' code. M_t and the head predict. In
+    that code the critic sees the outputs instead of the features, and M_t's own head moves too; here the head of the
+    source stands, as in the paper. TLlib has features of M_t reversed against the critic, no inverted labels. Phases
     follow from the share of the updates that is done; optimizer and learning rate schedule go on through both, where
     the paper begins anew. Nothing ties M_t to the classes but where it starts: with a long second phase or a large
     rate it may swap them. A batch costs half a joint pass in the first phase; in the second half of one and a forward

@@ -82,9 +82,10 @@ class MCD(NetworkAdaptation):
     Three steps a batch (section 3.3), F_1 and F_2 being the classifiers on features G: A, all three descend on the
     source's loss of both; B, F_1 and F_2 descend on ``L_source - trade_off * L_adv`` with G held; C, G descends on
     ``trade_off * L_adv``, `n_steps` times, with F_1 and F_2 held. ``L_adv`` is the mean absolute difference of their
-    probabilities on target rows. F_1 predicts. Batch normalisation takes the statistics of both domains in all steps,
-    as TLlib's does. A batch costs ``2 +
-    n_steps`` forward and backward passes.
+    probabilities on target rows. F_1 predicts. The steps share the optimizer's momentum, as in the authors' code and in
+    TLlib. Each domain goes through the network by itself, as in the authors' code (which leaves out the target in A and the
+    source in C), so that batch normalisation has the statistics of that domain; TLlib passes both in one batch. A batch
+    costs ``2 + n_steps`` forward and backward passes.
 
     References
     ----------
@@ -135,7 +136,8 @@ class MCD(NetworkAdaptation):
         self.random_state = random_state
 
     def _objective(self, fit: DomainFit) -> Objective:
-        return TwoHeads(fit.network, fit.labels, _disagreement, self.trade_off, self.n_steps, self.balance)
+        given = self.trade_off, self.n_steps, self.balance
+        return TwoHeads(fit.network, fit.labels, _disagreement, *given, apart=True)
 
 
 def _disagreement(one: Tensor, two: Tensor) -> Tensor:

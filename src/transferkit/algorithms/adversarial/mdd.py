@@ -89,7 +89,8 @@ class MDD(NetworkAdaptation):
     f' gives to the class that f names (section 4.1); a gradient reversal before f' makes psi climb on it. No gradient
     flows through what f names. At the optimum over f', ``s = gamma p / (gamma p + q)`` (section 4.2) for densities p
     and q of source and target features: where they are equal it is ``gamma / (1 + gamma)``, a margin of ``log gamma``.
-    The reversal grows as in `DANN`; the authors' code lets it grow with the number of updates. A batch costs one
+    The reversal grows as in `DANN`; the authors' code lets it grow with the number of updates, and its two classifiers have
+    a hidden layer (``head="mlp"``) of 1024, as wide as the features, of which half are dropped. A batch costs one
     forward and backward pass, and one more of the head.
 
     References

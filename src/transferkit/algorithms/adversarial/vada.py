@@ -105,7 +105,9 @@ class VADA(NetworkAdaptation):
     teacher_weight * KL(teacher || network)`` on the target alone, the teacher being an earlier state of the network,
     in evaluation mode. The paper renews it every 5000 updates, after a finished VADA; here optimizer and schedule go
     on. Perturbed batches are normalised by their own statistics, and leave the moving ones alone. The paper predicts
-    with averaged weights: ``Training(average="ema")``. A batch costs three forward and backward passes.
+    with averaged weights: ``Training(average="ema")``, which are the teacher in the authors' code, too. Not as in that
+    code: it gives the features the critic's loss with the domains swapped instead of its negative, and normalises each
+    domain by itself, so that what predicts has the target's statistics. A batch costs three forward and backward passes.
 
     References
     ----------

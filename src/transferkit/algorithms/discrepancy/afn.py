@@ -10,9 +10,14 @@ from torch import Tensor
 from ...core.constraints import Interval
 from ...engine.adaptation.alignment import Alignment, Joint
 from ...engine.adaptation.estimator import ADAPTATION_RULES, TRADE_OFF, DomainFit, NetworkAdaptation
+from ...engine.answers.labels import Labels
+from ...engine.networks.backbone import Backbone
+from ...engine.networks.network import Network
 from ...engine.training.objective import Objective
 from ...engine.training.settings import Training
+from ...ops.nn.bottleneck import Bottleneck
 from ...ops.nn.entropy import mean_entropy
+from ...ops.nn.heads import Head
 
 CARD = {
     "class": "AFN",
@@ -42,7 +47,8 @@ class AFN(NetworkAdaptation):
     head : {"linear", "mlp", "adapter", "cosine"}, default="linear"
         What maps features to classes.
     dropout : float in [0, 1), default=0.0
-        Share of the features that the head drops in training.
+        Share of the bottleneck's features that are dropped in training, so that norms stay what they are on average; the
+        paper has 0.5. Where there is no bottleneck the head drops them, after the norms were taken.
     trade_off : float in [0, inf), default=0.05
         Weight of the norms' term.
     delta : float in (0, inf), default=1.0
@@ -86,9 +92,12 @@ class AFN(NetworkAdaptation):
     outwards by the same force, however long it is. The norms' loss is therefore always ``2 * delta^2``; the norms are
     what to watch. As in the authors' code it is the sum over the domains of means, where the paper has the mean over all
     rows, half of it, norms are taken in the same update instead of the last one, and each domain goes through the network
-    by itself, so that batch normalisation has the statistics of that domain. The paper has a bottleneck of width
-    1000 with dropout of 0.5 that keeps norms; here norms are taken before the head's dropout, which leaves them alone. A
-    step costs about one forward and backward of the joint batch; the term itself is nearly free.
+    by itself, so that batch normalisation has the statistics of that domain. Norms and classes are those of features
+    after dropout, which divides by the root of the share that is kept; the paper's bottleneck has a width of 1000. Not as
+    in that code: its SGD has no momentum for the body, which then moves about as with a tenth of the rate; a pretrained
+    body has that here, too (``training.body_lr_scale``), a small one from scratch has not. And what is new begins there
+    with weights of deviation 0.01. A step costs about one forward and backward of the joint batch; the term itself is
+    nearly free.
 
     References
     ----------
@@ -137,6 +146,12 @@ class AFN(NetworkAdaptation):
         self.training = training
         self.task = task
         self.random_state = random_state
+
+    def _network(self, backbone: Backbone, labels: Labels) -> Network:
+        if self.bottleneck is None:
+            return super()._network(backbone, labels)
+        neck = Bottleneck(backbone.n_features, self.bottleneck, self.dropout)
+        return Network(backbone, Head(self.bottleneck, labels.n_outputs, self.head), neck)
 
     def _objective(self, fit: DomainFit) -> Objective:
         growth = self._term(fit)

@@ -78,8 +78,10 @@ class BatchNuclearNorm(NetworkAdaptation):
     the sum of its singular values ``|P|_*``. It is large where the Frobenius norm is (rows are sure) and where the
     rank is (many classes are named): ``|P|_F <= |P|_* <= sqrt(min(B, C)) |P|_F``. The largest, ``sqrt(B C)``, has
     equal shares of sure rows, so batches should not be smaller than the number of classes, and a target with unequal
-    shares is drawn towards equal ones. `BNM` is the same number as a score of candidates. A step costs one forward
-    and backward of the joint batch, and a singular value decomposition of P.
+    shares is drawn towards equal ones. That is the paper's loss; the authors' code divides by the number of singular
+    values, so that its weight 1 is ``B / min(B, C)`` here, and passes each domain through the network by itself. `BNM`
+    is the same number as a score of candidates. A step costs one forward and backward of the joint batch, and a
+    singular value decomposition of P.
 
     References
     ----------

@@ -80,7 +80,9 @@ class DAN(NetworkAdaptation):
     -----
     Minimises ``L_source + trade_off * sum_l d_k^2(D_s^l, D_t^l)`` (eq. 4). Differences from the paper: the kernels have
     equal weights, where it learns them by a quadratic program; and the discrepancy of a batch is the unbiased estimate over
-    all pairs, which may fall below 0, where it takes disjoint pairs. Both are as in the authors' later code (TLlib).
+    all pairs, which may fall below 0, where it takes disjoint pairs. Both are as in the authors' later code (TLlib), but
+    that this sums its kernels, so that its weight 1 is 5 here, and compares the bottleneck alone, which there drops half of
+    its features and has no batch normalisation.
 
     References
     ----------

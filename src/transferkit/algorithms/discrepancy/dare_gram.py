@@ -88,7 +88,8 @@ class DAREGRAM(NetworkAdaptation):
     domains' last eigenvalue up to which the sum stays within `threshold` (within two eigenvalues at least). Defaults
     and counting are those of the authors' code; its pseudo-inverse is taken here from the decomposition of the batch,
     which is far smaller than the Gram matrix and gives the gradient of the truncated inverse itself. The layer before
-    the head is the body's own, as in the paper: a bottleneck normalises the scale.
+    the head is the body's own, as in the paper: a bottleneck normalises the scale. Both domains go through the network in
+    one batch, in the authors' code one after the other.
 
     A step costs two decompositions of matrices as small as the batch, and two products as large as the Gram matrix,
     more than plain training on both domains.

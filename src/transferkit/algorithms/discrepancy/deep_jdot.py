@@ -88,8 +88,9 @@ class DeepJDOT(NetworkAdaptation):
     (network simplex) and then held while the network moves. L is the task's loss: cross-entropy, and for numbers the
     squared error, as in the shallow JDOT. Differences: the plan is of the same forward pass that it weighs, where the
     authors' code makes one more in evaluation mode; that code also pairs by the squared distance of probabilities
-    instead of the loss, unweighted, where we follow the paper; its batches hold each class equally often, ours are
-    random.
+    instead of the loss, in one file unweighted, where we follow the paper; it begins with a network that was trained on the
+    source, ours learns the source and the pairs from the first update on; its batches hold each class equally often,
+    ours are random.
 
     A step costs one transport problem a batch more than plain training on both domains, little beside the passes up to
     some hundred rows.

@@ -84,12 +84,13 @@ class DSAN(NetworkAdaptation):
     -----
     Minimises ``L_source + trade_off * lambda_p * d(p, q)`` (section III), with the squared distance of the weighted
     mean embeddings of each class (LMMD): a source row weighs in its class as one of that class's rows in the batch, a
-    target row by its probability, each scaled to sum to 1 over the batch;
-    ``lambda_p = 2 / (1 + exp(-sharpness * p)) - 1``. With a single class it is the MMD of `DAN` (with a row paired
-    with itself). As in the authors' code the weights are constants in the gradient, and a class counts where the
-    batch has a source row of it and a target row that is given it; the mean is over these, where the paper has all
-    classes, most of which a batch may lack. The authors' weight is 0.5 with a sum of five kernels, whose mean we
-    take: 2.5 here. A step costs one forward and backward of the joint batch, and kernels of all pairs of its rows.
+    target row by its probability, each scaled to sum to 1 over the batch; ``lambda_p = 2 / (1 + exp(-sharpness * p)) -
+    1``. With a single class it is the MMD of `DAN` (with a row paired with itself). As in the authors' code the
+    weights are constants in the gradient, and a class counts where the batch has a source row of it and a target row
+    that is given it; the mean is over these, where the paper has all classes, most of which a batch may lack. The
+    authors' weight is 0.5 with a sum of five kernels, whose mean we take: 2.5 here. They pass each domain through the
+    network by itself, and their bottleneck is a linear layer alone. A step costs one forward and backward of the joint
+    batch, and kernels of all pairs of its rows.
 
     References
     ----------

@@ -84,7 +84,8 @@ class JAN(NetworkAdaptation):
     Minimises ``L_source + trade_off * D_L(P, Q)`` (section 4) with the squared distance of the mean embeddings in the
     tensor product of the layers' spaces (JMMD): an MMD whose kernel is ``k(z, z') * k(p, p')``, estimated over all
     pairs of a batch, a row with itself included, so that it is never below 0. The paper trains with the linear-time
-    estimate over disjoint pairs; all pairs have less variance and are TLlib's choice. Bandwidths, the kernel on
+    estimate over disjoint pairs; all pairs have less variance and are TLlib's choice, which leaves out a row with itself
+    and drops half of the features before. Bandwidths, the kernel on
     probabilities (``exp(-|p - p'|^2 / (2 * sigma^2))``) and the weight are TLlib's: it sums its five kernels on
     features where we take their mean, so its weight 1 is 5 here. The variant with an adversary on top (JAN-A) is not
     in this class. A step costs one forward and backward of the joint batch, and kernels of all pairs of its rows.

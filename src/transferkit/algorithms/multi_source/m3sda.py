@@ -88,7 +88,8 @@ class M3SDA(NetworkAdaptation):
     ``MD = sum_k (mean_i |E X_i^k - E X_T^k| + mean_{i<j} |E X_i^k - E X_j^k|)`` with Euclidean norms of the elementwise
     powers of features (definition 1). Prediction is with the mean of the classifiers' probabilities; the paper's
     weighted vote asks for the accuracy of each source on labels of the target, which are not there. This is the method
-    without the second classifier a source that the paper's M3SDA-beta adds. Batch normalisation takes the statistics of
+    without the second classifier a source that the paper's M3SDA-beta adds. The authors' code for digits has five moments,
+    of centred features, and one classifier for all sources. Batch normalisation takes the statistics of
     all domains together. Without groups there is one source. With N sources a step is one forward and backward pass of
     N + 1 batches.
 

@@ -48,8 +48,9 @@ class MFSAN(NetworkAdaptation):
         What maps features to classes.
     dropout : float in [0, 1), default=0.0
         Share of the features that the head drops in training.
-    trade_off : float in [0, inf), default=1.0
-        Weight of the discrepancies of the sources, the paper's lambda.
+    trade_off : float in [0, inf), default=5.0
+        Weight of the discrepancies of the sources, the paper's lambda. The authors have 1 with a sum of five kernels, whose
+        mean we take: 5 here.
     agreement : float in [0, inf), default=1.0
         Weight of the classifiers' differences, the paper's gamma.
     width : int in [1, inf), default=256
@@ -91,9 +92,10 @@ class MFSAN(NetworkAdaptation):
     Minimises ``L_cls + w * (trade_off * L_mmd + agreement * L_disc)`` with ``w = 2 / (1 + exp(-sharpness * p)) - 1``:
     the sum of the losses of the sources' classifiers; the mean over the sources of the MMD between a source and the
     target in that source's space (five Gaussian kernels, as in `DAN`, biased as the authors'); and the mean absolute
-    difference of two classifiers' probabilities on the target, over all pairs. A source's own extractor is a linear
+    difference of two classifiers' probabilities on the target, over all pairs (of features that went through a softmax,
+    in the authors' code for three sources). A source's own extractor is a linear
     layer, batch normalisation and ReLU on pooled features, where the authors have three convolutions on the map before
-    pooling. Batches of all sources go into every update; the authors take one source after the other. Prediction is
+    pooling. Batches of all sources go into every update, in one pass; the authors take one source after the other. Prediction is
     with the mean of the probabilities. Without groups there is one source. With N sources a step is one forward and
     backward pass of N + 1 batches through the body.
 
@@ -129,7 +131,7 @@ class MFSAN(NetworkAdaptation):
         bottleneck: int | None = 256,
         head: str = "linear",
         dropout: float = 0.0,
-        trade_off: float = 1.0,
+        trade_off: float = 5.0,
         agreement: float = 1.0,
         width: int = 256,
         sharpness: float = 10.0,

@@ -91,10 +91,12 @@ class AdaMatch(NetworkAdaptation):
     3.4). Source rows' logits are, number by number, a random mixture of those from a batch of both domains and those from a
     batch of the source alone (random logit interpolation, eq. 2); the second pass does not touch the statistics that batch
     normalisation predicts with. Target probabilities are multiplied by the ratio of the source's mean prediction and their
-    own, and normalised (distribution alignment, eq. 3). L_source is over the weak and the strong views of the source rows, L_target
-    is the cross-entropy of the strong views with those soft labels. Optimiser and schedule are `training`'s; the paper
-    predicts with an exponential average of the weights, which is ``Training(average="ema", ema_decay=0.999)``. A step costs
-    three times one forward and backward of the joint batch: four views, and two of them twice.
+    own, and normalised (distribution alignment, eq. 3). L_source is over the weak and the strong views of the source rows,
+    L_target is the cross-entropy of the strong views with those soft labels. The authors' code takes the most probable
+    class of these instead, averages mean predictions over earlier batches, and draws three target rows for one of the
+    source. Optimiser and schedule are `training`'s; the paper predicts with an exponential average of the weights, which is
+    ``Training(average="ema", ema_decay=0.999)``. A step costs three times one forward and backward of the joint batch: four
+    views, and two of them twice.
 
     References
     ----------

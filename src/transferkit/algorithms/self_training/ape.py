@@ -104,10 +104,10 @@ class APE(NetworkAdaptation):
     Gaussian kernels of widths 1, 2, 5 and 10; L_e the cross-entropy of sure target rows with their own class, mean over
     these; L_p the divergence ``KL(p(x) || p(x + r))`` of all target rows, r being the step of length `radius` that raises
     the entropy most, by its gradient near the row. As in the authors' code, which the defaults are of, L_p is the mean over
-    rows and classes, and its rows are normalised by their own batch. That code takes L_p in an update of its own after
-    the others; here, as the paper has it, there is one loss. The classifier is that of `MME`, with prototypes of length
-    1. A step costs, beside the pass over the joint batch, two forward and backward passes and one forward of the target's
-    rows and known rows.
+    rows and classes, and its rows are normalised by their own batch. That code takes L_p in an update of its own after the
+    others, and of features instead of answers; here, as the paper has it, there is one loss, of answers. The classifier is
+    that of `MME`, with prototypes of length 1. A step costs, beside the pass over the joint batch, two forward and backward
+    passes and one forward of the target's rows and known rows.
 
     References
     ----------

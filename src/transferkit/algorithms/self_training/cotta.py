@@ -100,12 +100,14 @@ class CoTTA(OnlineAdaptation):
 
     Notes
     -----
-    Minimises, over all weights of the student, the mean of ``-sum_c q_c log p_c`` (eq. 1), q the teacher's probabilities of the
-    row, or their mean over views where the source model is not sure of the batch (eqs. 3 and 4). Then the teacher moves
+    Minimises, over all weights of the student, the mean of ``-sum_c q_c log p_c`` (eq. 1), q the teacher's probabilities of
+    the row, or their mean over views where the source model is not sure of the batch (eqs. 3 and 4). Then the teacher moves
     towards the student (eq. 2), and each number of the student's weights becomes the source's with probability `restore`
-    (eqs. 7 and 8). The views are ours, for any kind of rows; the authors' are of images (colour, affine maps, blur, noise,
-    flips). As in `Tent`, batches are normalised by their own statistics in all three networks, and dropout stays off. Cost of a
-    batch: one forward and backward, n_views + 2 forward passes where views are averaged, and two to watch for collapse.
+    (eqs. 7 and 8). The teacher predicts, without views; the authors' code answers a batch with what it taught from it, and
+    takes the mean of the views' logits. The views are ours, for any kind of rows; the authors' are of images (colour,
+    affine maps, blur, noise, flips). As in `Tent`, batches are normalised by their own statistics in all three networks,
+    and dropout stays off. Cost of a batch: one forward and backward, n_views + 2 forward passes where views are averaged,
+    and two to watch for collapse.
 
     References
     ----------

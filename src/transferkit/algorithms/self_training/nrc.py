@@ -79,7 +79,8 @@ class NRC(SourceFree):
     over the n_neighbors rows of largest cosine, with A = 1 where i is among the n_expanded nearest of k, else `weak` (eq. 2);
     ``L_expanded`` the same over the nearest of those, all of weight `weak`, as often as they occur (eq. 5);
     ``L_self = -mean_i S_i . p_i`` (eq. 6), S a constant; L_div the negative entropy of the batch's mean probabilities
-    (eq. 7, up to log n_classes). Cost of a step: one forward and backward of the target's batch, and cosines of
+    (eq. 7, up to log n_classes). The authors' code leaves L_self out, as a row is found among the nearest of its nearest
+    again; so it is here, too, beside L_self. Cost of a step: one forward and backward of the target's batch, and cosines of
     ``batch_size * (1 + n_neighbors)`` rows to all; one pass over the target before the first.
 
     References

@@ -86,9 +86,9 @@ class SAR(OnlineAdaptation):
     n_roll_backs_ : int
         How often it went back to the source model.
     history_ : list of dict
-        One row a batch:
-        ``train/loss`` (of the sure rows at the moved weights), ``train/used`` (their share), the scores of the answers after
-        it (``target/entropy``, ``target/diversity``, ``target/largest_share``), and ``rolled_back``.
+        One row a batch: ``train/used`` (share of sure rows), ``train/still`` (share of these that are sure at the moved
+        weights, too), ``train/loss`` (mean entropy of the latter), the scores of the answers after it (``target/entropy``,
+        ``target/diversity``, ``target/largest_share``), and ``rolled_back``.
     source_network_ : Network
         The source model.
     state_ : dict
@@ -105,10 +105,10 @@ class SAR(OnlineAdaptation):
     Minimises ``max_{|e| <= radius} E(x; theta + e)`` over scales and shifts of the normalisation layers on rows with
     ``E(x) < sure * log n_classes`` (eqs. 2 and 3): the gradient is that of the mean entropy at
     ``theta + radius * g / |g|``, g the gradient at theta (eqs. 4 and 5), there of the rows that are still sure, as in the authors'
-    code. The average of that entropy keeps 0.9 of itself with every batch; below `recover` the source model is taken again, which
-    counts as a roll-back. The paper advises layer or group normalisation; where there is batch normalisation, batches are
-    normalised by their own statistics. Dropout stays off. Cost of a batch: two forward and backward passes, and two
-    forward passes to watch for collapse.
+    code. The average of that entropy keeps 0.9 of itself with every batch that has such rows; below `recover` the source model
+    is taken again, which counts as a roll-back. The paper advises layer or group normalisation; where there is batch
+    normalisation, batches are normalised by their own statistics. Dropout stays off. Cost of a batch: two forward and backward
+    passes, and two forward passes to watch for collapse.
 
     The default rate is the paper's for the 50,000 rows of ImageNet's validation set. On few rows these steps move little, and
     with batch normalisation what changes are the statistics of the batches: see the notes of `Tent`.
@@ -184,7 +184,7 @@ class SAR(OnlineAdaptation):
 
     def _learn(self, fit: Fit) -> dict[str, float]:
         logged = super()._learn(fit)
-        if logged["train/used"] > 0:
+        if logged["train/still"] > 0:
             entropy = logged["train/loss"]
             self.state_["entropy"] = 0.9 * self.state_.get("entropy", entropy) + 0.1 * entropy
             self.state_["recover"] = self.state_["entropy"] < entropy_limit(self.recover, fit.labels.n_outputs)
@@ -215,11 +215,11 @@ class _Sharpness(AffineObjective):
         entropy = row_entropy(self.network(x))
         used = entropy.detach() < self.limit
         if not used.any():
-            return {"loss": 0.0 * entropy.sum(), "used": used.float().mean()}
+            return {"loss": 0.0 * entropy.sum(), "used": used.float().mean(), "still": used.float().mean()}
         gradient = torch.autograd.grad(entropy[used].mean(), list(params.values()))
         scale = self.radius / (torch.stack([g.square().sum() for g in gradient]).sum().sqrt() + 1e-12)
         moved = {name: p + scale * g for (name, p), g in zip(params.items(), gradient)}
         with without_moving_statistics(self.network):
             above = row_entropy(functional_call(self.network, moved, (x,)))[used]
         still = above.detach() < self.limit
-        return {"loss": mean_over(above, still), "used": used.float().mean()}
+        return {"loss": mean_over(above, still), "used": used.float().mean(), "still": still.float().mean()}

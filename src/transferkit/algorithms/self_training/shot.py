@@ -73,13 +73,14 @@ class SHOT(SourceFree):
 
     Notes
     -----
-    Minimises ``L_ent + L_div + trade_off * L_pseudo`` (eq. 7) by body and bottleneck; the head, the source's hypothesis, does
-    not move. L_ent is the mean entropy of a row's probabilities and L_div the negative entropy of their mean over the batch
-    (eq. 3). At the start of every epoch all rows get the label of the nearest centroid by cosine: first of means weighted by
-    the probabilities (eq. 4), then of means of the rows so labelled (eq. 5 and 6). As in the authors' code, a class that the
-    network gives no row is no candidate; the constant feature that it appends is left out. The source model is best trained
-    with label smoothing, as there. Cost of a step: one forward and backward of the target's batch, and a forward pass over
-    the target every epoch.
+    Minimises ``L_ent + L_div + trade_off * L_pseudo`` (eq. 7) by body and bottleneck; the head, the source's hypothesis,
+    does not move. L_ent is the mean entropy of a row's probabilities and L_div the negative entropy of their mean over the
+    batch (eq. 3). At the start of every epoch all rows get the label of the nearest centroid by cosine: first of means
+    weighted by the probabilities (eq. 4), then of means of the rows so labelled (eq. 5 and 6). As in the authors' code, a
+    class that the network gives no row is no candidate; the constant feature that it appends is left out. The source model
+    is best trained with label smoothing, as there; the authors' also has no ReLU in its bottleneck and a last layer of
+    normalised weights, and for digits learns USPS from rows that are cropped and turned at random. Cost of a step: one
+    forward and backward of the target's batch, and a forward pass over the target every epoch.
 
     References
     ----------

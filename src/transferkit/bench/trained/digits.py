@@ -72,7 +72,7 @@ ROWS = (
     TrainedRow("CDAN", "cdan", {"entropy": False}, paper=_paper(96.0, 97.7), source=_TLLIB),
     TrainedRow(
         "MCD", "mcd", {"head": "mlp", "trade_off": 0.3, "balance": 0.03}, paper=_paper(94.1, 97.6), source=_TLLIB,
-        note="TLlib's weights; with the paper's Adam, weight 1 and no term for balance all rows became one class",
+        note="TLlib's weights; each domain by itself, as its authors have it",
     ),
     TrainedRow(
         "AFN", "afn", {"bottleneck": 1000, "dropout": 0.5, "entropy": 0.03}, {"lr": 0.03, "schedule": "constant"},

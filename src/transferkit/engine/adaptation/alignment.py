@@ -66,8 +66,9 @@ def joint_pass(network: Network, batch: Batch, apart: bool = False) -> Joint:
     Notes
     -----
     This is where batch normalisation is decided. In one batch it takes the statistics of both domains together, as TLlib
-    does in DANN, CDAN and MCC. With `apart` each domain has those of its own, as in DeepDA, in TLlib's AFN and in that of its
-    authors: every feature then has the same mean and spread in both. The moving ones that it predicts with are of both.
+    does in DANN, CDAN, JAN, MDD and MCC. With `apart` each domain has those of its own, as in DeepDA, in AFN and MCD, and in the
+    authors' code of BNM, DARE-GRAM, DSAN, MFSAN, OVANet and VADA, which are in one batch here: every feature then has the same
+    mean and spread in both. The moving ones that it predicts with are of both.
     """
     source, target = batch["source"], batch["target"]
     if apart:

@@ -26,13 +26,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
-from warnings import warn
 
 import numpy as np
 from torch import nn
 
 from ...core.constraints import Either, Fulfils, Interval, Nothing, Options, RandomState, Rule
-from ...core.errors import DomainError, ParamError, TransferWarning
+from ...core.errors import DomainError, ParamError
 from ...core.protocols import Array, Domain
 from ...ops.nn.bottleneck import Bottleneck
 from ...ops.nn.heads import HEADS, Head
@@ -49,7 +48,7 @@ from ..training.freezing import FreezePlan, make_plan
 from ..training.objective import Objective
 from ..training.settings import Training
 from .alignment import Alignment, DomainTerm
-from .target_scores import collapse, some_rows, target_scores
+from .target_scores import collapse, some_rows, target_scores, tell_of_collapse
 
 __all__ = ["ADAPTATION_RULES", "TRADE_OFF", "DomainFit", "NetworkAdaptation"]
 
@@ -250,21 +249,7 @@ class NetworkAdaptation(NetworkEstimator):
         scores, shares = target_scores(fit.network, fit.labels, source, target, fit.place)
         wrong = collapse(fit.labels, source, len(target), scores["source/score"], shares)
         fit.notes |= {"scores": scores, "target_shares": shares.tolist(), **wrong}
-        name = type(self).__name__
-        if wrong["collapsed"]:
-            warn(
-                f"{name}: predictions for the target have collapsed: {shares.max():.0%} of its rows are given one class. Do"
-                " not trust them; try another weight of the adaptation, or another method.",
-                TransferWarning,
-                stacklevel=4,
-            )
-        if wrong["diverged"]:
-            warn(
-                f"{name}: the training has diverged, or got nowhere: the score on its own source is"
-                f" {scores['source/score']:.2f}. Change training.lr, or lower the weight of the adaptation.",
-                TransferWarning,
-                stacklevel=4,
-            )
+        tell_of_collapse(type(self).__name__, fit.notes)
 
     # Use ----------------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import torch
 from scipy.stats import rankdata
 
+from ...core.errors import TransferWarning
 from ...core.protocols import Array
 from ..answers.labels import Labels
 from ..inputs.rows import Rows
@@ -15,7 +18,7 @@ from ..networks.inference import outputs_of
 from ..networks.network import Network
 from ..training.device import Place
 
-__all__ = ["collapse", "domain_auc", "scores_of", "some_numbers", "some_rows", "target_scores"]
+__all__ = ["collapse", "domain_auc", "scores_of", "some_numbers", "some_rows", "target_scores", "tell_of_collapse"]
 
 _ROWS = 500  # of each domain, at even distances
 _ROWS_A_CLASS = 10  # fewer say nothing of class shares
@@ -158,6 +161,24 @@ def collapse(labels: Labels, source: Rows, n_target: int, score: float, shares: 
         "collapsed": bool(n_target >= need and _entropy(shares) < _entropy(own) / 2),
         "diverged": bool(len(source) >= need and score < own.max()),
     }
+
+
+def tell_of_collapse(name: str, notes: Mapping[str, Any], rows: str = "rows") -> None:
+    """Warn of what `collapse` has found, to whoever has called the fit of the method called `name`."""
+    if notes["collapsed"]:
+        warn(
+            f"{name}: predictions for the target have collapsed: {max(notes['target_shares']):.0%} of its {rows} are given one"
+            " class. Do not trust them; try another weight of the adaptation, more epochs, or another method.",
+            TransferWarning,
+            stacklevel=5,
+        )
+    if notes["diverged"]:
+        warn(
+            f"{name}: the training has diverged, or got nowhere: the score on its own source is"
+            f" {notes['scores']['source/score']:.2f}. Change training.lr, or lower the weight of the adaptation.",
+            TransferWarning,
+            stacklevel=5,
+        )
 
 
 def _shares(proba: Array) -> Array:

@@ -36,6 +36,8 @@ class TwoHeads(Objective):
         Updates of the features a batch, in the third step.
     balance : float
         Weight, in the first and second step, of a term that is least where the target's classes are equally frequent.
+    apart : bool
+        Whether each domain has batch statistics of its own: see `joint_pass`.
 
     Attributes
     ----------
@@ -51,11 +53,13 @@ class TwoHeads(Objective):
         trade_off: float = 1.0,
         n_steps: int = 4,
         balance: float = 0.0,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         assert isinstance(network.head, Head)
         self.network, self.second, self.labels = network, Head(**network.head.spec), labels
         self.distance, self.trade_off, self.n_steps, self.balance = distance, trade_off, n_steps, balance
+        self.apart = apart
 
     def steps(self) -> Sequence[Step]:
         heads: list[nn.Parameter] = [*self.network.head.parameters(), *self.second.parameters()]
@@ -81,7 +85,7 @@ class TwoHeads(Objective):
         return {"loss": self.trade_off * apart, "transfer": apart}
 
     def _features(self, batch: Batch) -> Tensor:
-        return joint_pass(self.network, batch).z
+        return joint_pass(self.network, batch, self.apart).z
 
     def _losses(self, batch: Batch, z: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Of both heads: the loss on the source, how far they are apart on the target, how uneven its classes are there."""

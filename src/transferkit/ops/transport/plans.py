@@ -28,7 +28,7 @@ _ABSORB = 1e8  # scalings beyond this move into the potentials, so that no produ
 _SHARP = 100.0  # cost range over reg from which a problem is approached through larger regs
 _WARM_UP = 50  # iterations at most at each larger reg
 COARSE = 1e-4  # marginal error that single precision reaches with room to spare
-_MILD = 1e50  # sums of the kernel within this factor of 1 leave room for scalings
+_MILD = 1 / 6  # power of the largest number: sums of the kernel within such a factor of 1 leave room for scalings
 _CELLS = 65_536  # entries of the kernel that are computed at a time, so that they stay in the cache
 
 
@@ -180,7 +180,8 @@ def sinkhorn(
         kernel = _kernel(cost, reg, f, g, dtype)
         with np.errstate(over="ignore"):  # of a start that is far off, which is then seen
             sums = np.concatenate([kernel.sum(axis=0), kernel.sum(axis=1)])
-        if not (float(sums.min()) > 1 / _MILD and float(sums.max()) < _MILD):
+        mild = float(np.finfo(dtype).max) ** _MILD
+        if not (float(sums.min()) > 1 / mild and float(sums.max()) < mild):
             f, g = _log_step(cost, reg, g)
             kernel = None
     done = _scale(cost, reg, f, g, max(max_iter - spent, 1), tol, dtype, relax, kernel)
