@@ -104,7 +104,7 @@ def write(name: str, packages: tuple[str, ...], notes: Mapping[str, str], method
     silent = [
         row
         for row, found in methods.items()
-        if any(not isinstance(v, list) and v > EQUAL for v in found.values()) and not row.startswith(tuple(notes))
+        if any(not isinstance(v, list) and not v <= EQUAL for v in found.values()) and not row.startswith(tuple(notes))
     ]
     if idle or silent:
         raise SystemExit(

@@ -135,8 +135,10 @@ def test_gap(cli, tables):
     code, out, _ = cli("gap", "lab.csv", "clinic.csv", "--label", "kind")
     assert code == 0
     assert "Speaks for" in out
+    pl.read_csv(tables / "clinic.csv").drop("c").write_csv(tables / "clinic.csv")
     code, out, _ = cli("gap", "lab.csv", "clinic.csv", "--label", "kind", "--json")
     assert json.loads(out)["auc"] > 0.7
+    assert json.loads(out)["notes"] == ["Column 'c' was dropped: not in clinic."]
     assert not list(tables.glob("runs"))
 
 

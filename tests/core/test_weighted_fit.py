@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,7 +33,14 @@ def test_who_takes_weights():
 
 
 @pytest.mark.parametrize("routing", [False, True])
-@pytest.mark.parametrize("inner", [LogisticRegression(tol=1e-8), make_pipeline(LogisticRegression(tol=1e-8))])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        LogisticRegression(tol=1e-8),
+        make_pipeline(LogisticRegression(tol=1e-8)),
+        BaggingClassifier(LogisticRegression(tol=1e-8), bootstrap=False, n_estimators=2),
+    ],
+)
 def test_a_weight_is_as_many_copies(inner, routing):
     X, y, w = rows()
     with config_context(enable_metadata_routing=routing):

@@ -75,6 +75,8 @@ def test_domains_of_a_run(tmp_path):
         return prepare(define(TransferTask(list(map(str, sources)), str(target), label="ill")))
 
     assert prepared(three, two).held_back.y.tolist() == ["true", "false", "true", "false"]
+    numbers = csv(tmp_path / "numbers.csv", [1, 0, 1, 0])
+    assert prepared(two, numbers).held_back.y.tolist() == [True, False, True, False]
     again = csv(tmp_path / "again.csv", ["true", "false", "true"])
     assert prepared([two, three], again).classes.tolist() == ["false", "true", "unclear"]
     with pytest.raises(

@@ -43,6 +43,7 @@ def test_epochs_and_other_settings_reach_the_training(tmp_path, method, domains)
         ("coral", {"training.lr": 0.1}, {}, r"fit: training\.lr must be left out for CORAL.* Got 0\.1"),
         ("dann", {"training.rate": 0.1}, {}, "fit: training has the settings n_epochs, batch_size, lr.* Got 'rate'"),
         ("dann", {"training.n_epochs": 3}, {"epochs": 4}, "fit: epochs must be given once. Got 4 and 3"),
+        ("dann", {"training": 5}, {}, r"training must be given by its settings, as training\.lr=0\.01. Got training=5"),
         ("dann", {"training.lr": -1}, {}, "training must be in range.*lr must"),
         ("dann", {"rate": 1}, {}, "fit: DANN has the parameters .* Got 'rate'"),
     ],

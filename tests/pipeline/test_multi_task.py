@@ -100,6 +100,7 @@ def test_what_does_not_fit(tmp_path):
     refused(ParamError, "'coral' follows Transfer", method="coral")
     refused(ParamError, "TraceNorm has the parameters reg, max_iter, tol. Got 'balancing'", balancing="equal")
     refused(ParamError, r"share must be a number in \(0, 1\)", share=1.0)
+    refused(ParamError, "share must be left out where test names the rows", share=0.3, test=[file])
     refused(ParamError, "test must name one file for each of the 1 files. Got 2", test=[file, file])
     refused(ParamError, "labels must be columns that differ", labels=["floor", "floor"])
     refused(ParamError, "model must be left out for TraceNorm on a table", model="small:mlp")

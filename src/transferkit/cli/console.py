@@ -123,5 +123,7 @@ def model_folder(folder: Path) -> Path:
     if (folder / "run.toml").exists() and not (folder / "manifest.json").exists():
         from ..core.errors import DataError
 
-        raise DataError(f"{folder}: the run must be finished. It was stopped: transferkit run --resume {folder}")
+        raise DataError(
+            f"{folder}: the run must be finished. Got one without a model: transferkit run --resume {folder} goes on with it."
+        )
     return folder

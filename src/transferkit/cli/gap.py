@@ -98,7 +98,7 @@ def gap(
         random_state=seed,
     )
     if as_json:
-        print_json(found)
+        print_json({**found, "notes": prepared.notes})
         return
     from ..report.console import gap_table
 

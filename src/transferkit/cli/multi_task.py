@@ -34,7 +34,9 @@ def multitask(
     balancing: Annotated[
         str | None, typer.Option("--balancing", help="How tasks are weighed: equal, uncertainty, pcgrad, nash_mtl, ...")
     ] = None,
-    share: Annotated[float, typer.Option("--share", help="Part of each file's rows held back to judge.")] = 0.3,
+    share: Annotated[
+        float | None, typer.Option("--share", help="Part of each file's rows held back to judge; 0.3 without --test.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value; repeat.")
     ] = None,

@@ -321,7 +321,7 @@ def check_answers(where: str, model: Any, *, of_tasks: bool = False) -> None:
     if task is not None and task.default is task.empty and not of_tasks:
         raise ParamError(
             f"{where}: model must answer for one task. Got {name}, which has to be told the task, as by `transferkit predict"
-            " --task`. Keep it as a folder, or as one zip file (--format zip)."
+            " --task`, without --chunk-rows; `transferkit export --format zip` makes one file of it."
         )
 
 

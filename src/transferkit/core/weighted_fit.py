@@ -19,12 +19,12 @@ def takes_weights(estimator: Any) -> bool:
 
 def fit_weighted(estimator: Any, X: Any, y: Any, weight: Array) -> Any:
     """Fit an estimator for which `takes_weights` is true."""
-    if has_fit_parameter(estimator, "sample_weight"):
-        return estimator.fit(X, y, sample_weight=weight)
-    # Under scikit-learn's metadata routing, which other libraries switch on for everybody, a pipeline would refuse the weights
-    # unless each step had asked for them; here it is known who gets them.
+    own = has_fit_parameter(estimator, "sample_weight")
+    name = "sample_weight" if own else f"{estimator.steps[-1][0]}__sample_weight"
+    # Under scikit-learn's metadata routing, which other libraries switch on for everybody, whatever has a model inside would
+    # refuse the weights unless each part had asked for them; here it is known who gets them.
     with config_context(enable_metadata_routing=False):
-        return estimator.fit(X, y, **{f"{estimator.steps[-1][0]}__sample_weight": weight})
+        return estimator.fit(X, y, **{name: weight})
 
 
 def _last(estimator: Any) -> Any:

@@ -116,7 +116,7 @@ def _settings(card: Card, params: Mapping[str, Any], epochs: int | None) -> tupl
     Raises
     ------
     ParamError
-        Naming one that there is not, that a method without a network does not have, or that is given twice.
+        Naming one that there is not, that a method without a network does not have, or that is given twice or not by itself.
     """
     known = catalogue.load(card.name)._constraints
     own = {name: value for name, value in params.items() if not name.startswith("training.")}
@@ -124,6 +124,10 @@ def _settings(card: Card, params: Mapping[str, Any], epochs: int | None) -> tupl
     for name in own:
         if name not in known:
             raise ParamError(f"fit: {card.cls} has the parameters {', '.join(known)}. Got {name!r}.")
+    if "training" in own:
+        raise ParamError(
+            f"fit: training must be given by its settings, as training.lr=0.01. Got training={own['training']!r}."
+        )
     if epochs is not None and "n_epochs" in settings:
         raise ParamError(f"fit: epochs must be given once. Got {epochs} and {settings['n_epochs']!r}.")
     settings |= {} if epochs is None else {"n_epochs": epochs}

@@ -66,7 +66,7 @@ def split_labels(
 
 
 def _as_source(defined: Defined, target: Domain, there: Array, ys: Array) -> Array:
-    """Target labels in the type of the source's (whole numbers read as floats because some are missing, and the like)."""
+    """Target labels in the type of the source's (whole numbers read as floats because some are missing, 0 and 1 for truth values)."""
     y = plain_labels(target.y)
     if y.shape[1:] != ys.shape[1:]:
         raise DomainError(
@@ -81,7 +81,7 @@ def _as_source(defined: Defined, target: Domain, there: Array, ys: Array) -> Arr
     own = plain_labels(own)
     filled = np.full(len(y), ys[0], dtype=np.result_type(own, ys))
     filled[there] = own
-    if ys.dtype.kind in "iu" and (filled == filled.astype(ys.dtype)).all():
+    if ys.dtype.kind in "biu" and (filled == filled.astype(ys.dtype)).all():
         filled = filled.astype(ys.dtype)
     return filled
 

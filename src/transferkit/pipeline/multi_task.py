@@ -33,6 +33,7 @@ from .task_files import (
 __all__ = ["learn_together"]
 
 SCHEMA = 1
+SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def learn_together(
     text: str | None = None,
     model: str | None = None,
     balancing: str | None = None,
-    share: float = 0.3,
+    share: float | None = None,
     params: Mapping[str, Any] | None = None,
     seed: int = 0,
     epochs: int | None = None,
@@ -92,8 +93,8 @@ def learn_together(
         A backbone: the network's, or for a method of vectors what makes frozen features.
     balancing : str, optional
         How the tasks' losses or gradients are weighed, for a network.
-    share : float
-        Part of each source's labelled rows that is held back.
+    share : float, optional
+        Part of each source's labelled rows that is held back, by itself 0.3; only without `test`.
     params : mapping, optional
         Constructor parameters of the method; those that `SingleTask` has too are its as well.
     seed : int
@@ -113,6 +114,9 @@ def learn_together(
     TransferError
         Naming the file, column, method or parameter that does not fit.
     """
+    if test and share is not None:
+        raise ParamError(f"multitask: share must be left out where test names the rows to judge by. Got {share!r}.")
+    share = SHARE if share is None else share
     check_place("multitask", folder, share)
     if test and len(test) != len(sources):
         raise ParamError(f"multitask: test must name one file for each of the {len(sources)} files. Got {len(test)}.")

@@ -37,6 +37,15 @@ def test_top_eigh_takes_matrices_of_low_rank(rank):
     assert_allclose(vectors.T @ vectors, np.eye(10), atol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-60, 1e-24, 1e24])
+def test_digits_do_not_depend_on_the_unit(scale):
+    F = np.random.default_rng(0).normal(size=(500, 20))
+    A = F @ F.T * scale
+    values, vectors = top_eigh(A, 5)
+    assert_allclose(values, np.linalg.eigvalsh(A)[::-1][:5], rtol=1e-10)
+    assert_allclose(A @ vectors, vectors * values, atol=1e-9 * values[0])
+
+
 @pytest.mark.parametrize("shape", [(40, 5), (5, 40), (7, 7)])
 def test_principal_axes_are_those_of_the_singular_value_decomposition(shape):
     X = np.random.default_rng(0).normal(size=shape) + 3

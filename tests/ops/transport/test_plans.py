@@ -74,6 +74,18 @@ def test_a_row_far_off_all_others_finds_its_place(n: int, m: int, far: float) ->
     np.testing.assert_allclose(found.plan[0], exact[0], atol=1e-4 if far > 1e5 else 2e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("raised", [90.0, 97.0, 200.0, 710.0])
+def test_a_start_at_which_a_column_is_all_but_empty(raised: float, dtype: type) -> None:
+    """In single precision its scaling would overflow long before the column's sum is 0."""
+    cost = _cost(30, 20)
+    start = sinkhorn(cost, 0.1, tol=1e-4)
+    cost[:, 3] += 0.1 * raised  # a constant on a column: the plan stays
+    found = sinkhorn(cost, 0.1, tol=1e-4, start=(start.f, start.g), dtype=dtype)
+    assert found.error <= 1e-4
+    np.testing.assert_allclose(found.plan, start.plan, atol=1e-5)
+
+
 def test_prohibitive_costs_stay_empty() -> None:
     cost = _cost(20, 20)
     cost[:10, :10] = cost[10:, 10:] = 10 * cost.max()

@@ -228,14 +228,10 @@ class RegressionGuard(BaseEstimator):
         )  # fmt: skip
         outside = share_outside(Xs, Xt, random_state=rng)
         trusted = self.assume == "same_values"
-        where = f"{100 * outside:.0f} % of the target's rows lie outside the space that the source's rows span"
-        if trusted:
-            says = "The target's values are taken to be distributed like the source's."
-        elif outside >= MOST:
-            says = f"{where}, as with another instrument."
-        else:
-            says = f"The target's values may truly differ with its rows: no more than {where}."
-        left = finding("space", outside, None if trusted else MOST, trusted or outside >= MOST, says)
+        says = f"{100 * outside:.0f} % of the target's rows lie outside the space that the source's rows span"
+        says = says if outside >= MOST else f"The target's values may truly differ with its rows: no more than {says}"
+        says = "The target's values are taken to be distributed like the source's" if trusted else says
+        left = finding("space", outside, None if trusted else MOST, trusted or outside >= MOST, f"{says}.")
         guesses = [_predict(c, target) for c in self.candidates]
         median = np.median(guesses, axis=0) if guesses else None
         return shift, plausible, left, reference, median, base, spread

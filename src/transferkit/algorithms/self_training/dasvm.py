@@ -82,8 +82,12 @@ class DASVM(ShallowTransfer):
     in time: from ``C`` down to ``C_target`` for source rows, from ``C_target`` up to ``tau C`` for a labelled row from when it
     got its label. It goes on until no source row is left, so that the last machine is the target's own, also where nothing
     moved: the price is the labels' noise. Known target labels stay in with cost ``C``. More than two classes are taken one
-    against the rest, as in the paper; if a round would leave one label alone in the training set, the last fit stands. Ten
-    classes taken so lost much on three of four pairs of Office-Caltech (webcam to dslr 0.32, the source's machine 0.85).
+    against the rest, as in the paper; if a round would leave one label alone in the training set, the last fit stands.
+
+    Ten classes taken so lost much on three of four pairs of Office-Caltech (webcam to dslr 0.32, the source's machine 0.85).
+    Either side gets as many labels, and loses as many rows, whatever its size: while costs fall, a class's few rows are
+    outweighed by the rest's until its machine claims no row, and the rows that it had labelled turn with it. Two classes of
+    about the same size are what it is for.
 
     Written from the published description; the authors' code was not compared. Two later programs (van Laarhoven's, and
     skada's) agree with steps 1 to 3, the former also with the end, but that only rows just labelled count against ``beta``, and

@@ -41,8 +41,8 @@ def iterates(n: int, k: int) -> bool:
 def top_eigh(A: Array | LinearOperator, k: int) -> tuple[Array, Array]:
     """The k largest eigenvalues of a symmetric matrix, falling, and their unit eigenvectors as columns.
 
-    Few vectors of a large matrix come from Lanczos iterations to ten digits, all else from a dense solver. The
-    sign of a vector is such that its largest entry is positive.
+    Few vectors of a large matrix come from Lanczos iterations to ten digits, which may miss copies of an eigenvalue that
+    occurs many times; all else comes from a dense solver. The sign of a vector is such that its largest entry is positive.
     """
     n = A.shape[0]
     if iterates(n, k):

@@ -138,7 +138,7 @@ def sinkhorn(
     relax : float in [1, 2)
         Over-relaxation to try as soon as the error is small, as of a similar problem.
     dtype : {np.float64, np.float32}
-        Of the plan. Single precision is for a `tol` of `COARSE` or more, on the way to another problem.
+        Of the plan. Single precision is for a `tol` of `COARSE` or more.
 
     Notes
     -----
