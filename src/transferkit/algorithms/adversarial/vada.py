@@ -98,15 +98,14 @@ class VADA(NetworkAdaptation):
 
     Notes
     -----
-    Minimises ``L_source + trade_off * L_d + source_weight * L_v(source) + target_weight * (L_v(target) + L_c(target))``,
-    ``L_d`` the critic's loss through a gradient reversal (the critic itself learns at full rate), ``L_c`` the entropy and
-    ``L_v`` the divergence of outputs under the worst perturbation of length `radius`, found by one power iteration. In the
-    last `refine` of the updates, DIRT-T: ``target_weight * (L_v + L_c)(target) + teacher_weight * KL(teacher || network)`` on
-    the target alone, the teacher being an earlier state of the network, in evaluation mode. The paper renews it every 5000
-    updates, after a finished VADA; here optimizer and schedule go on.
-    Perturbed batches have their own statistics, and leave the moving ones alone. The paper predicts with averaged weights,
-    ``Training(average="ema")``; in the authors' code they also teach, the features get the critic's loss with domains swapped,
-    and each domain is normalised by itself. A batch costs three passes.
+    Minimises ``L_source + trade_off * L_d + source_weight * L_v(source) + target_weight * (L_v(target) + L_c(target))``, ``L_d``
+    the critic's loss through a gradient reversal (the critic itself learns at full rate), ``L_c`` the entropy and ``L_v`` the
+    divergence of outputs under the worst perturbation of length `radius`, found by one power iteration. In the last `refine` of
+    the updates, DIRT-T: ``target_weight * (L_v + L_c)(target) + teacher_weight * KL(teacher || network)`` on the target alone,
+    the teacher being an earlier state of the network, in evaluation mode. The paper renews it every 5000 updates, after a
+    finished VADA; here optimizer and schedule go on. Perturbed batches have their own statistics, and leave the moving ones
+    alone. The paper predicts with averaged weights, ``Training(average="ema")``; in the authors' code they also teach, the
+    features get the critic's loss with domains swapped, and each domain is normalised by itself. A batch costs three passes.
 
     References
     ----------
