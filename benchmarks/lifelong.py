@@ -169,6 +169,13 @@ def plan(args: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
             yield from ((stream, method, seed) for method in args.methods)
 
 
+def as_lines(facts: dict[str, Any]) -> str:
+    """The result as text, one line a run, so that a changed run is a changed line."""
+    runs = ",\n".join(f"  {json.dumps(key)}: {json.dumps(run)}" for key, run in facts["runs"].items())
+    head = json.dumps({k: v for k, v in facts.items() if k != "runs"}, indent=1)
+    return head[:-2] + f',\n "runs": {{\n{runs}\n }}\n}}\n'
+
+
 def show(found: dict[str, Any]) -> None:
     """A table a stream: means over the seeds."""
     for stream in STREAMS:
@@ -217,7 +224,7 @@ def main() -> None:
                 "published": PUBLISHED,
                 "runs": found,
             }
-            atomic_write(RESULT, json.dumps(facts, indent=1) + "\n")
+            atomic_write(RESULT, as_lines(facts))
             print(f"{key:32} {found[key]['average_accuracy']:.3f}  {time.perf_counter() - clock:.1f} s", flush=True)
     show(found)
     if args.pictures:

@@ -66,7 +66,7 @@ def split_labels(
 
 
 def _as_source(defined: Defined, target: Domain, there: Array, ys: Array) -> Array:
-    """Target labels in the type of the source's (whole numbers read as floats because some are missing, 0 and 1 for truth values)."""
+    """Target labels in the type of the source's: whole numbers read as floats where some are missing, 0 and 1 as truth values."""
     y = plain_labels(target.y)
     if y.shape[1:] != ys.shape[1:]:
         raise DomainError(

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from transferkit.core.errors import ParamError, TransferWarning
 from transferkit.ops.kernels.gaussian import squared_distances
+from transferkit.ops.transport import plans
 from transferkit.ops.transport.plans import barycentric, displace, exact_plan, plan_of, sinkhorn
 
 
@@ -84,6 +85,17 @@ def test_a_start_at_which_a_column_is_all_but_empty(raised: float, dtype: type) 
     found = sinkhorn(cost, 0.1, tol=1e-4, start=(start.f, start.g), dtype=dtype)
     assert found.error <= 1e-4
     np.testing.assert_allclose(found.plan, start.plan, atol=1e-5)
+
+
+def test_a_step_taken_back_at_the_last_look_has_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 2 on over-relaxation runs away: it begins at the look at 10, and is taken back at that at 30."""
+    monkeypatch.setattr(plans, "_FASTEST", 2.4)
+    cost = _cost(30, 20)
+    start = sinkhorn(cost, 0.1, tol=1e-3)
+    found = sinkhorn(cost, 0.1, tol=1e-14, max_iter=30, start=(start.f, start.g), relax=2.4)
+    of_rows, of_columns = (np.abs(found.plan.sum(axis=k) - 1 / size).sum() for k, size in ((1, 30), (0, 20)))
+    assert 0 < max(of_rows, of_columns) < 1e-2
+    assert found.error == pytest.approx(max(of_rows, of_columns))
 
 
 def test_prohibitive_costs_stay_empty() -> None:

@@ -86,8 +86,8 @@ class DASVM(ShallowTransfer):
 
     Ten classes taken so lost much on three of four pairs of Office-Caltech (webcam to dslr 0.32, the source's machine 0.85).
     Either side gets as many labels, and loses as many rows, whatever its size: while costs fall, a class's few rows are
-    outweighed by the rest's until its machine claims no row, and the rows that it had labelled turn with it. Two classes of
-    about the same size are what it is for.
+    outweighed by the rest's until its machine claims no row, and the rows that it had labelled turn with it. So it is for
+    classes that are not rare: of two, one in a tenth of the rows shrank to a third of that, one in a quarter did not.
 
     Written from the published description; the authors' code was not compared. Two later programs (van Laarhoven's, and
     skada's) agree with steps 1 to 3, the former also with the end, but that only rows just labelled count against ``beta``, and

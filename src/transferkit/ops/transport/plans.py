@@ -280,6 +280,8 @@ def _scale(
             kernel, u, v = _kernel(cost, reg, f, g, dtype), np.ones(n, dtype), np.ones(m, dtype)
     kernel *= u[:, None]
     kernel *= v
+    if error == np.inf:
+        error = max(float(np.abs(size * kernel.sum(axis=axis) - 1).mean()) for axis, size in ((1, n), (0, m)))
     return EntropicPlan(kernel, f, g, error, iteration, max(relax, waiting))
 
 
